@@ -1,0 +1,127 @@
+# tcpsm is one header and needs no building; this file runs what surrounds
+# it. Needed for `make demo` and `make test`: make, sh, bash, a C compiler.
+#
+# To add a test, drop a file:
+#   tests/unit/NAME.c, tests/wire/NAME.c     one test program each, built
+#       with the sanitizers and -I. -Itests/support. It may define
+#       TCPSM_IMPLEMENTATION; if it does not, the library is linked in
+#   tests/{interop,portability,house,demo}/NAME.sh   executable; prints the
+#       same lines as tests/support/test.h and exits 1 on failure
+# To add an example, drop examples/DIR/NAME.c; it becomes build/DIR/NAME.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+B = build
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef \
+       $(CAST_ALIGN) $(WERROR)
+WERROR = -Werror
+# clang has no strict form of it
+CAST_ALIGN := $(shell $(CC) -Werror -Wcast-align=strict -E -x c /dev/null \
+    >/dev/null 2>&1 && echo -Wcast-align=strict || echo -Wcast-align)
+CFLAGS = -std=c99 -O1 -g
+INC = -I. -Itests/support
+
+# -D_GNU_SOURCE is for what tests and examples want of the C library; the
+# header itself is compiled strictly by tests/portability.
+TEST_CFLAGS = $(CFLAGS) $(WARN) -D_GNU_SOURCE $(INC) $(SAN)
+EXAMPLE_CFLAGS = -std=c99 -O2 -g $(WARN) -D_GNU_SOURCE $(INC)
+
+# A compiler without sanitizers still runs the tests.
+SAN_WANTED = -fsanitize=address,undefined -fno-sanitize-recover=all \
+             -fno-omit-frame-pointer
+SAN := $(shell mkdir -p $(B) && printf 'int main(void){return 0;}' | \
+       $(CC) $(SAN_WANTED) -x c -o $(B)/.san - 2>/dev/null && \
+       $(B)/.san && echo "$(SAN_WANTED)"; rm -f $(B)/.san)
+
+UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*.c))
+WIRE := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/wire/*.c))
+EXAMPLES := $(patsubst examples/%.c,$(B)/%,$(wildcard examples/*/*.c))
+DEMO := $(filter $(B)/loopback/%,$(EXAMPLES))
+SCRIPTS := $(wildcard tests/house/*.sh tests/demo/*.sh \
+           tests/portability/*.sh tests/interop/*.sh)
+SUPPORT := $(wildcard tests/support/*.h examples/*.h examples/*/*.h)
+SOURCES := $(wildcard tests/*/*.[ch] examples/*/*.[ch] examples/*.h \
+           bench/*.[ch])
+
+# Goals on one command line run one after the other, as they are written,
+# whatever -j says; the parallelism is in the sub-makes.
+ifndef TCPSM_SUBMAKE
+.NOTPARALLEL:
+endif
+SUBMAKE = +@TCPSM_SUBMAKE=1 $(MAKE) --no-print-directory -k -j$(JOBS)
+
+.PHONY: help demo test build-tests deps size test-musts prove \
+        bench-instructions clean format format-check
+
+help:
+	@echo 'make demo                two connections in one process, drawn'
+	@echo 'make test                what runs here; lists what it skipped'
+	@echo 'make deps                what the rest of the tests needs (root,'
+	@echo '                         Debian 12); says first what and how much'
+	@echo 'make size                struct and code sizes; fails when too big'
+	@echo 'make test-musts          every cited MUST, violated: tests notice?'
+	@echo 'make prove               CBMC on the steps that read foreign bytes'
+	@echo 'make bench-instructions  instructions per segment, by callgrind'
+	@echo 'make format-check        is everything as .clang-format says?'
+	@echo 'make clean               removes build/'
+	@echo 'Variables: CC=, JOBS=, FILTER=part-of-a-test-name, V=1 (all lines)'
+
+demo:
+	$(SUBMAKE) $(DEMO)
+	@$(B)/loopback/demo $(if $(SEED),--seed $(SEED)) \
+	    $(if $(FILE),--file $(FILE))
+
+test:
+	$(SUBMAKE) build-tests || true
+	@JOBS=$(JOBS) CC='$(CC)' FILTER='$(FILTER)' V='$(V)' tests/run.sh \
+	    $(UNIT) $(WIRE) $(SCRIPTS)
+
+build-tests: $(UNIT) $(WIRE) $(EXAMPLES)
+
+$(B)/libtcpsm.o: tcpsm.h
+	@mkdir -p $(@D)
+	@printf '#include "tcpsm.h"\n' | $(CC) $(TEST_CFLAGS) \
+	    -DTCPSM_IMPLEMENTATION -DTCPSM_NAMES -x c -c -o $@ -
+
+# An archive, so that a test with its own implementation does not get two.
+$(B)/libtcpsm.a: $(B)/libtcpsm.o
+	@rm -f $@
+	@$(AR) rcs $@ $<
+
+$(B)/tests/%: tests/%.c tcpsm.h $(B)/libtcpsm.a $(SUPPORT)
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	@$(CC) $(TEST_CFLAGS) -o $@ $< $(B)/libtcpsm.a $(LDLIBS)
+
+$(EXAMPLES): $(B)/%: examples/%.c tcpsm.h $(SUPPORT)
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	@$(CC) $(EXAMPLE_CFLAGS) -o $@ $< $(LDLIBS)
+
+deps:
+	@tests/deps.sh
+
+size:
+	@tests/house/size.sh --print
+
+test-musts:
+	@if [ -x tests/musts/run.sh ]; then tests/musts/run.sh; \
+	else echo 'test-musts: there is no tests/musts/run.sh'; exit 1; fi
+
+prove:
+	@tests/proof/run.sh
+
+bench-instructions:
+	@bench/instructions.sh
+
+format:
+	@clang-format -i -style=file tcpsm.h $(SOURCES)
+
+format-check:
+	@clang-format -n -Werror -style=file tcpsm.h $(SOURCES)
+
+clean:
+	rm -rf $(B)

@@ -1,0 +1,135 @@
+#!/bin/bash
+# tests/run.sh PROGRAM... - runs test programs and scripts, and adds up.
+#
+# Each prints lines `ok NAME`, `FAIL NAME: why`, `SKIP NAME: why` and ends
+# with `N passed, N failed, N skipped`; so does this. A program that is
+# missing, dies, hangs, or whose closing line does not agree with the lines
+# above it counts as one failure. Groups (tests/GROUP/...) run one after
+# the other, the members of a group side by side, but interop one by one:
+# those share the kernel's network. Logs: build/log/. Per group, seconds
+# and counts: build/log/stages.tsv.
+# JOBS: how many at once (2). FILTER: only programs whose path has it.
+# V=1: show every line. LIMIT: seconds that a program may take (600).
+
+set -u
+if [ "${1:-}" = --help ] || [ $# = 0 ]; then
+    sed -n '2,15s/^# \{0,1\}//p' "$0"
+    exit $(($# == 0 ? 2 : 0))
+fi
+jobs=${JOBS:-2} filter=${FILTER:-} verbose=${V:-} limit=${LIMIT:-600}
+log=build/log
+mkdir -p $log
+: >$log/stages.tsv
+: >$log/skipped
+: >$log/failed
+
+path() { # build/tests/unit/seq -> unit/seq
+    local p=${1#build/}
+    p=${p#tests/}
+    echo "${p%.sh}"
+}
+
+run_one() {
+    local name out rc
+    name=$(path "$1")
+    out=$log/${name//\//-}.log
+    if [ -x "$1" ]; then
+        timeout -k 10 "$limit" "$1" >"$out" 2>&1 </dev/null
+        rc=$?
+    else
+        echo "FAIL $name: it was not built" >"$out"
+        rc=127
+    fi
+    echo $rc >"$out.rc"
+}
+
+count() { # lines of a log that begin with $1
+    grep -c "^$1 " "$2"
+}
+
+report() { # one program's log; adds to p f s
+    local name out rc p1 f1 s1 last why=
+    name=$(path "$1")
+    out=$log/${name//\//-}.log
+    rc=$(cat "$out.rc")
+    p1=$(count ok "$out") f1=$(count FAIL "$out") s1=$(count SKIP "$out")
+    last=$(tail -n 1 "$out")
+    if [ "$rc" = 124 ] || [ "$rc" = 137 ]; then
+        why="it took more than $limit s"
+    elif [ "$f1" = 0 ] && [ "$rc" != 0 ]; then
+        why="exit status $rc without a FAIL line"
+    elif [ "$f1" = 0 ] && [ "$last" != "$p1 passed, 0 failed, $s1 skipped" ]
+    then
+        why="the closing line is wrong: $last"
+    elif [ "$f1" != 0 ] && [ "$rc" = 0 ]; then
+        why="FAIL lines, but exit status 0"
+    fi
+    if [ -n "$why" ]; then
+        echo "FAIL $name: $why" >>"$out"
+        f1=$((f1 + 1))
+    fi
+    printf '%-28s %4d passed, %d failed, %d skipped\n' \
+        "$name" "$p1" "$f1" "$s1"
+    if [ -n "$verbose" ]; then
+        sed 's/^/    /' "$out"
+    elif [ "$f1" != 0 ]; then
+        grep -v '^ok ' "$out" | tail -n 60 | sed 's/^/    /'
+    fi
+    sed -n "s|^SKIP |$name: |p" "$out" >>$log/skipped
+    sed -n "s|^FAIL |$name: |p" "$out" >>$log/failed
+    p=$((p + p1)) f=$((f + f1)) s=$((s + s1))
+}
+
+group() { # name, how many at once, programs...
+    local g=$1 n=$2 t0=$SECONDS t
+    local p=0 f=0 s=0
+    shift 2
+    [ $# = 0 ] && return
+    for t in "$@"; do
+        while [ "$(jobs -rp | wc -l)" -ge "$n" ]; do wait -n; done
+        run_one "$t" &
+    done
+    wait
+    for t in "$@"; do report "$t"; done
+    printf '%s\t%d\t%d\t%d\t%d\n' "$g" $((SECONDS - t0)) $p $f $s \
+        >>$log/stages.tsv
+    P=$((P + p)) F=$((F + f)) S=$((S + s))
+}
+
+P=0 F=0 S=0
+groups=
+for t in "$@"; do
+    g=$(path "$t")
+    g=${g%%/*}
+    case " $groups " in *" $g "*) ;; *) groups="$groups $g" ;; esac
+done
+for g in $groups; do
+    members=()
+    for t in "$@"; do
+        n=$(path "$t")
+        case "$n" in
+        "$g"/*) case "$n" in *"$filter"*) members+=("$t") ;; esac ;;
+        esac
+    done
+    n=$jobs
+    [ "$g" = interop ] && n=1
+    group "$g" "$n" "${members[@]}"
+done
+
+if [ -s $log/skipped ]; then
+    echo
+    echo "Skipped:"
+    sed 's/^/  /' $log/skipped
+fi
+if [ -s $log/failed ]; then
+    echo
+    echo "Failed (logs in $log):"
+    sed 's/^/  /' $log/failed
+fi
+echo
+if [ $((P + F + S)) = 0 ]; then
+    echo "FAIL: nothing ran"
+    F=1
+fi
+echo "$P passed, $F failed, $S skipped"
+[ $F = 0 ]
