@@ -1,0 +1,112 @@
+#!/bin/bash
+# sizeof(tcpsm_conn) and the code, per target. Fails when the struct grows
+# above its budget, or the code above size.txt.
+# --print: the table only (and the exit status); this is `make size`.
+# --update: writes size.txt anew, after a change that was meant.
+cd "$(dirname "$0")/../.." && . tests/check.bash
+bounds=tests/house/size.txt
+rows=$tmp/rows
+
+cat >"$tmp/size.c" <<'END'
+#define TCPSM_IMPLEMENTATION
+#include "tcpsm.h"
+END
+cat >"$tmp/struct.c" <<'END'
+#include "tcpsm.h"
+char size_of_conn[sizeof(tcpsm_conn)];
+char size_of_runs[TCPSM_RUNS];
+char size_of_ranges[TCPSM_RANGES];
+END
+
+of() { # a symbol's size, decimal
+    printf '%d' "0x$("$1" -S "$tmp/struct.o" |
+        awk -v n="$2" '$4 == n {print $2}')" 2>/dev/null
+}
+
+row() { # TARGET CONFIG BINUTILS-PREFIX COMPILER FLAGS...
+    local target=$1 config=$2 prefix=$3 flags= sizes
+    shift 3
+    if ! has "$1"; then
+        skip "$target-$config" "$1 is not installed (make deps)"
+        return
+    fi
+    [ "$config" = tiny ] && flags=-DTCPSM_TINY
+    if ! "$@" -std=c99 -Os -ffreestanding -fno-common $flags -I. -c \
+        -o "$tmp/size.o" "$tmp/size.c" || ! "$@" -std=c99 -fno-common \
+        $flags -I. -c -o "$tmp/struct.o" "$tmp/struct.c"; then
+        fail "$target-$config" "does not compile"
+        return
+    fi
+    sizes=$("${prefix}size" "$tmp/size.o" | tail -n 1 |
+        awk '{print $1, $2, $3}')
+    echo "$target $config $(of "${prefix}nm" size_of_conn)" \
+        "$(of "${prefix}nm" size_of_runs)" \
+        "$(of "${prefix}nm" size_of_ranges) $sizes" >>"$rows"
+}
+
+: >"$rows"
+for config in full tiny; do
+    row x86-64 $config "" gcc
+    row cortex-m4 $config arm-none-eabi- arm-none-eabi-gcc -mthumb \
+        -mcpu=cortex-m4
+    row cortex-m0plus $config arm-none-eabi- arm-none-eabi-gcc -mthumb \
+        -mcpu=cortex-m0plus
+done
+row avr tiny avr- avr-gcc -mmcu=atmega2560
+
+table() {
+    echo "target config tcpsm_conn runs ranges text data bss"
+    cat "$rows"
+}
+aligned() {
+    awk '{printf "%-14s %-6s %10s %5s %6s %7s %5s %4s\n",
+        $1, $2, $3, $4, $5, $6, $7, $8}'
+}
+
+if [ "${1:-}" = --update ]; then
+    {
+        echo "# What -Os gave, by tests/house/size.sh --update." \
+            "text may grow by 2 % before a test fails."
+        table
+    } | { IFS= read -r first; echo "$first"; aligned; } >$bounds
+    cat $bounds
+    exit
+fi
+if [ "${1:-}" = --print ]; then
+    table | aligned
+    exec 3>&1 >"$tmp/quiet"
+fi
+
+while read -r target config conn runs ranges text data bss; do
+    name=$target-$config
+    case $target-$config in
+    x86-64-full)
+        at_most $name-struct 448 "$conn"
+        same $name-tables "8 runs, 4 ranges" "$runs runs, $ranges ranges"
+        ;;
+    *-tiny) at_most $name-struct 192 "$conn" ;;
+    *) at_most $name-struct 448 "$conn" ;;
+    esac
+    same $name-data "0 data, 0 bss" "$data data, $bss bss"
+    was=$(awk -v t="$target" -v c="$config" '$1 == t && $2 == c {print $6}' \
+        $bounds 2>/dev/null)
+    if [ -z "$was" ]; then
+        fail $name-text "is not in $bounds (--update writes it)"
+    else
+        at_most $name-text $((was + was / 50)) "$text"
+    fi
+done <"$rows"
+# What is left up to 512 bytes is spoken for, in a comment by the struct.
+for word in CUBIC RACK PRR AccECN; do
+    same "budget-comment-$word" 1 "$(sed -n \
+        '/512 bytes is the whole budget/,/\*\//p' tcpsm.h |
+        grep -c "^ *$word.*[0-9][0-9]*\( \*/\)*$")"
+done
+
+if [ "${1:-}" = --print ]; then
+    exec >&3
+    grep '^FAIL' "$tmp/quiet"
+    [ "$failed" = 0 ]
+    exit
+fi
+finish
