@@ -548,7 +548,7 @@ NETSIM_FN uint32_t netsim_receive(netsim *n, int dir, void *buf, uint32_t cap,
     uint32_t s, len;
 
     netsim__tick(n, now);
-    if (netsim_next_of(n, dir) > n->now)
+    if (l->heap_n == 0 || netsim_next_of(n, dir) > n->now)
         return 0;
     s = netsim__heap_pop(n, l);
     slot = &n->slot[s];
