@@ -75,6 +75,7 @@ demo:
 	    $(if $(FILE),--file $(FILE))
 
 test:
+	@mkdir -p $(B)/log && date +%s >$(B)/log/start
 	$(SUBMAKE) build-tests || true
 	@JOBS=$(JOBS) CC='$(CC)' FILTER='$(FILTER)' V='$(V)' tests/run.sh \
 	    $(UNIT) $(WIRE) $(SCRIPTS)
@@ -108,7 +109,7 @@ size:
 	@tests/house/size.sh --print
 
 test-musts:
-	@if [ -x tests/musts/run.sh ]; then tests/musts/run.sh; \
+	@if [ -x tests/musts/run.sh ]; then SAMPLE='$(SAMPLE)' tests/musts/run.sh; \
 	else echo 'test-musts: there is no tests/musts/run.sh'; exit 1; fi
 
 prove:

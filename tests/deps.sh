@@ -7,14 +7,17 @@
 # libc6-dev-i386 gives -m32 without it.
 
 set -eu
-mkdir -p build
+mkdir -p build/log
+finish() {
+    printf 'deps\t%d\t0\t0\t0\n' $SECONDS >build/log/deps.tsv
+    exit 0
+}
 packages="
     gcc g++ libc6-dev clang clang-format
     libc6-dev-i386 lib32gcc-12-dev
     gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static
     gcc-arm-none-eabi gcc-avr avr-libc
-    valgrind tshark curl iproute2 nftables nginx-light
-    python3 python3-minimal procps ca-certificates"
+    valgrind tshark curl iproute2 nftables"
 
 case "${1:-}" in
 --list)
@@ -41,7 +44,7 @@ for p in $packages; do
 done
 if [ -z "$missing" ]; then
     echo "deps: nothing to install"
-    exit 0
+    finish
 fi
 if [ "$(id -u)" != 0 ]; then
     echo "deps: these Debian packages are missing, and installing needs" \
@@ -69,4 +72,5 @@ if ! $apt install $missing >build/deps.log 2>&1; then
         exit 1
     }
 fi
-echo "deps: done"
+echo "deps: done, $SECONDS s"
+finish

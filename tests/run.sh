@@ -20,6 +20,11 @@ jobs=${JOBS:-2} filter=${FILTER:-} verbose=${V:-} limit=${LIMIT:-600}
 log=build/log
 mkdir -p $log
 : >$log/stages.tsv
+if [ -s $log/start ]; then # when make began to build
+    printf 'build\t%d\t0\t0\t0\n' $(($(date +%s) - $(cat $log/start))) \
+        >$log/stages.tsv
+    rm -f $log/start
+fi
 : >$log/skipped
 : >$log/failed
 

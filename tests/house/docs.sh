@@ -1,0 +1,67 @@
+#!/bin/bash
+# Every code block of README.md and docs/guide.md is compiled and run.
+#   ```c NAME      is appended to the file NAME; each NAME.c becomes a
+#                  program, built strictly, that must exit with 0
+#   ```text        is what the program above it prints, in full
+#   ```sh          is run, line by line, in a copy of the tree; but lines
+#                  with `make deps` are what .ci/run must run literally
+# Any other fence is an error.
+cd "$(dirname "$0")/../.." && . tests/check.bash
+root=$PWD
+cc=${CC:-cc}
+
+split() { # FILE DIR: the blocks, as DIR/NAME, DIR/NAME.text, DIR/commands
+    awk -v dir="$2" -v file="$1" '
+        /^```/ && !inside {
+            inside = 1
+            if ($1 == "```c" && $2 != "") { to = dir "/" $2; last = $2 }
+            else if ($1 == "```text") to = dir "/" last ".text"
+            else if ($1 == "```sh") to = dir "/commands"
+            else { to = "/dev/null"; print file ":" FNR ": " $0 }
+            next
+        }
+        /^```/ { inside = 0; close(to); next }
+        inside { print >>to }' "$1"
+}
+
+for doc in README.md docs/guide.md; do
+    base=$(basename $doc .md)
+    if [ ! -e $doc ]; then
+        fail $base "there is no $doc"
+        continue
+    fi
+    mkdir "$tmp/$base"
+    same $base-fences "" "$(split $doc "$tmp/$base")"
+    n=0
+    for f in "$tmp/$base"/*.c; do
+        [ -e "$f" ] || continue
+        n=$((n + 1))
+        name=$base-$(basename "$f" .c)
+        check $name-compiles "$cc" -std=c99 -O1 $warnings -I. \
+            -I"$tmp/$base" -o "$f.run" "$f" || continue
+        if (cd "$tmp" && timeout 20 "$f.run" >"$f.out" 2>&1); then
+            ok $name-runs
+        else
+            fail $name-runs "exit status $?: $(tail -n 3 "$f.out")"
+        fi
+        [ -e "$f.text" ] && same $name-prints "$(cat "$f.text")" \
+            "$(cat "$f.out")"
+    done
+    [ $n -gt 0 ] || fail $base-programs "no program found in $doc"
+    [ -e "$tmp/$base/commands" ] || continue
+    copy=$tmp/copy-$base
+    mkdir "$copy"
+    (git ls-files 2>/dev/null || find . -type f -not -path './build/*') |
+        grep -v '^build/' | xargs cp --parents -t "$copy"
+    while IFS= read -r line; do
+        line=${line%%#*}
+        [ -n "${line// /}" ] || continue
+        case $line in
+        *"make deps"*)
+            check "$base: $line" grep -qF -- "$(echo $line)" .ci/run
+            ;;
+        *) check "$base: $line" bash -c "cd '$copy' && $line" ;;
+        esac
+    done <"$tmp/$base/commands"
+done
+finish
