@@ -1,0 +1,192 @@
+/* relay - netsim in real time, between two TUN devices - 0BSD
+
+   What the kernel routes into one device comes out of the other, unless
+   the simulated network has something against it. The devices are made
+   here and may be moved to other network namespaces afterwards; they go
+   away with the process. Linux, root. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+#include "netsim.h"
+
+#define PACKETS 8192
+#define PACKET_MAX 2048
+
+static const char help[] =
+    "relay [WHAT=NUMBER...] DEVICE DEVICE\n"
+    "  seed=N      another network (1)\n"
+    "  loss=PPM dup=PPM reorder=PPM corrupt=PPM   of both directions (0)\n"
+    "  held=US     how long what is reordered is held back (2000)\n"
+    "  delay=US    propagation, one way (0)\n"
+    "  rate=BIT/S  of each direction (0: infinite)\n"
+    "  queue=N     packets that wait for the rate (100)\n"
+    "Prints `relay: ready`, and at SIGINT or SIGTERM what it did. Exit\n"
+    "status: 0 stopped, 1 failed, 2 wrong usage.\n";
+
+static volatile sig_atomic_t stop;
+static unsigned long long refused;
+
+static void on_signal(int sig)
+{
+    stop = sig;
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+static int open_tun(const char *name)
+{
+    struct ifreq r;
+    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+    memset(&r, 0, sizeof r);
+    strncpy(r.ifr_name, name, IFNAMSIZ - 1);
+    r.ifr_flags = IFF_TUN | IFF_NO_PI;
+    if (fd < 0 || ioctl(fd, TUNSETIFF, &r) < 0) {
+        fprintf(stderr, "relay: %s: %s\n", name, strerror(errno));
+        exit(1);
+    }
+    return fd;
+}
+
+static int option(netsim *n, const char *text)
+{
+    const char *eq = strchr(text, '=');
+    size_t len = eq ? (size_t)(eq - text) : 0;
+    char *end;
+    unsigned long long v = eq ? strtoull(eq + 1, &end, 10) : 0;
+    int i;
+
+    if (eq == NULL || eq[1] < '0' || eq[1] > '9' || *end != 0)
+        return -1;
+#define IS(name) (len == sizeof name - 1 && memcmp(text, name, len) == 0)
+    if (IS("seed")) {
+        n->seed = v;
+        return 0;
+    }
+    for (i = 0; i < 2; i++) {
+        netsim_link *l = &n->link[i];
+
+        if (IS("loss"))
+            l->loss_ppm = (uint32_t)v;
+        else if (IS("dup"))
+            l->copy_ppm = (uint32_t)v;
+        else if (IS("reorder"))
+            l->reorder_ppm = (uint32_t)v;
+        else if (IS("corrupt"))
+            l->corrupt_ppm = (uint32_t)v;
+        else if (IS("held"))
+            l->reorder_us = v;
+        else if (IS("delay"))
+            l->delay_us = v;
+        else if (IS("rate"))
+            l->rate = v;
+        else if (IS("queue"))
+            l->queue_packets = (uint32_t)v;
+        else
+            return -1;
+    }
+#undef IS
+    return 0;
+}
+
+static void run(netsim *n, const int fd[2])
+{
+    static uint8_t buf[PACKET_MAX];
+    struct pollfd p[2] = {{fd[0], POLLIN, 0}, {fd[1], POLLIN, 0}};
+    struct timespec wait;
+    sigset_t none;
+    uint64_t at, now;
+    ssize_t k;
+    uint32_t len;
+    int i, turns;
+
+    sigemptyset(&none);
+    while (!stop) {
+        at = netsim_next(n);
+        now = now_us();
+        at = at <= now ? 0 : at - now > 1000000 ? 1000000 : at - now;
+        wait.tv_sec = (time_t)(at / 1000000);
+        wait.tv_nsec = (long)(at % 1000000) * 1000;
+        if (ppoll(p, 2, &wait, &none) < 0 && errno != EINTR)
+            break;
+        for (i = 0; i < 2; i++) {
+            for (turns = 0; turns < 64; turns++) {
+                k = read(fd[i], buf, sizeof buf);
+                if (k <= 0)
+                    break;
+                netsim_send(n, i, buf, (uint32_t)k, 0, now_us());
+            }
+            while ((len = netsim_receive(n, i, buf, sizeof buf, now_us(),
+                                         NULL)) > 0)
+                if (write(fd[!i], buf, len) < 0)
+                    refused++; /* the device is down, or no IP any more */
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static uint64_t mem[NETSIM_WORDS(PACKETS, PACKET_MAX)];
+    static const char *const way[2] = {"->", "<-"};
+    netsim n;
+    sigset_t set;
+    int fd[2], i;
+
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        fputs(help, stdout);
+        return 0;
+    }
+    netsim_init(&n, 1, mem, sizeof mem, PACKET_MAX);
+    for (i = 0; i < 2; i++) {
+        n.link[i].reorder_us = 2000;
+        n.link[i].queue_packets = 100;
+        n.link[i].copy_us = 100;
+    }
+    for (i = 1; i + 2 < argc; i++)
+        if (option(&n, argv[i]) < 0)
+            break;
+    if (i + 2 != argc) {
+        fputs("relay: wrong arguments; try --help\n", stderr);
+        return 2;
+    }
+    fd[0] = open_tun(argv[argc - 2]);
+    fd[1] = open_tun(argv[argc - 1]);
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL); /* let in by ppoll only */
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    puts("relay: ready");
+    fflush(stdout);
+    run(&n, fd);
+    for (i = 0; i < 2; i++)
+        printf("relay: %s %s %s: %llu in, %llu out, %llu lost, "
+               "%llu queue drops, %llu copied, %llu delayed, %llu damaged\n",
+               argv[argc - 2], way[i], argv[argc - 1],
+               (unsigned long long)n.link[i].stats.sent,
+               (unsigned long long)n.link[i].stats.delivered,
+               (unsigned long long)n.link[i].stats.lost,
+               (unsigned long long)n.link[i].stats.queue_drops,
+               (unsigned long long)n.link[i].stats.copied,
+               (unsigned long long)n.link[i].stats.delayed,
+               (unsigned long long)n.link[i].stats.damaged);
+    printf("relay: %llu refused by the devices\n", refused);
+    return 0;
+}
