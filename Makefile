@@ -5,6 +5,8 @@
 #   tests/unit/NAME.c, tests/wire/NAME.c     one test program each, built
 #       with the sanitizers and -I. -Itests/support. It may define
 #       TCPSM_IMPLEMENTATION; if it does not, the library is linked in
+#   tests/support/NAME.c, tests/interop/NAME.c   a program for the scripts,
+#       build/tests/support/NAME; no sanitizers
 #   tests/{interop,portability,house,demo}/NAME.sh   executable; prints the
 #       same lines as tests/support/test.h and exits 1 on failure
 # To add an example, drop examples/DIR/NAME.c; it becomes build/DIR/NAME.
@@ -39,6 +41,9 @@ SAN := $(shell mkdir -p $(B) && printf 'int main(void){return 0;}' | \
 UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*.c))
 WIRE := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/wire/*.c))
 EXAMPLES := $(patsubst examples/%.c,$(B)/%,$(wildcard examples/*/*.c))
+# What test scripts run: small programs without a test of their own.
+HELPERS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/support/*.c \
+           tests/interop/*.c))
 DEMO := $(filter $(B)/loopback/%,$(EXAMPLES))
 SCRIPTS := $(wildcard tests/house/*.sh tests/demo/*.sh \
            tests/portability/*.sh tests/interop/*.sh)
@@ -80,7 +85,7 @@ test:
 	@JOBS=$(JOBS) CC='$(CC)' FILTER='$(FILTER)' V='$(V)' tests/run.sh \
 	    $(UNIT) $(WIRE) $(SCRIPTS)
 
-build-tests: $(UNIT) $(WIRE) $(EXAMPLES)
+build-tests: $(UNIT) $(WIRE) $(EXAMPLES) $(HELPERS)
 
 $(B)/libtcpsm.o: tcpsm.h
 	@mkdir -p $(@D)
@@ -92,12 +97,17 @@ $(B)/libtcpsm.a: $(B)/libtcpsm.o
 	@rm -f $@
 	@$(AR) rcs $@ $<
 
-$(B)/tests/%: tests/%.c tcpsm.h $(B)/libtcpsm.a $(SUPPORT)
+$(UNIT) $(WIRE): $(B)/tests/%: tests/%.c tcpsm.h $(B)/libtcpsm.a $(SUPPORT)
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
 	@$(CC) $(TEST_CFLAGS) -o $@ $< $(B)/libtcpsm.a $(LDLIBS)
 
 $(EXAMPLES): $(B)/%: examples/%.c tcpsm.h $(SUPPORT)
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	@$(CC) $(EXAMPLE_CFLAGS) -o $@ $< $(LDLIBS)
+
+$(HELPERS): $(B)/%: %.c tcpsm.h $(SUPPORT)
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
 	@$(CC) $(EXAMPLE_CFLAGS) -o $@ $< $(LDLIBS)

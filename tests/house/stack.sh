@@ -51,7 +51,12 @@ __attribute__((noinline)) static void taken(void)
 void (*volatile pointer)(void);
 void direct(void) { volatile char a[100]; sink(a); leaf(); sink(a); }
 void indirect(void) { pointer = taken; pointer(); pointer(); }
-int again(int n) { volatile char a[8]; sink(a); return n ? again(n - 1) + a[0] : 0; }
+int again(int n)
+{
+    volatile char a[8];
+    sink(a);
+    return n ? again(n - 1) + a[0] : 0;
+}
 END
 walk -mcpu=cortex-m4 -O1 -fno-optimize-sibling-calls >"$tmp/walk"
 at_least() { [ -n "$2" ] && [ "$1" -le "$2" ]; }

@@ -74,6 +74,6 @@ END
 check public-half "${CC:-cc}" -std=c99 $warnings -I. -o "$tmp/public" \
     "$tmp/public.c"
 same only-stddef-and-stdint "<stddef.h> <stdint.h>" \
-    "$(sed -n 's/^ *# *include  *//p' tcpsm.h | sort -u | tr '\n' ' ' |
+    "$(sed -n 's/^ *# *include  *</</p' tcpsm.h | sort -u | tr '\n' ' ' |
         sed 's/ $//')"
 finish
