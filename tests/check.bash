@@ -99,10 +99,14 @@ cast_align() { # the form of the option that this compiler has
 
 # The implementation as an object file: build_impl OUT COMPILER FLAGS...
 build_impl() {
-    local out=$1 lang=c
+    local out=$1 lang=c less=
     shift
-    case $1 in *++) lang=c++ ;; esac
+    case $1 in
+    *++) lang=c++ ;;
+    # size_t has 16 bits there: every memcpy(.., uint32_t) would warn
+    avr-gcc) less="-Wno-conversion -Wno-sign-conversion" ;;
+    esac
     printf '#define TCPSM_IMPLEMENTATION\n#include "tcpsm.h"\n' |
-        "$@" $warnings $(cast_align "$1") -ffreestanding -I. -x $lang -c \
-            -o "$out" -
+        "$@" $warnings $(cast_align "$1") $less -ffreestanding -I. -x $lang \
+            -c -o "$out" -
 }

@@ -74,6 +74,19 @@ END
 check public-half "${CC:-cc}" -std=c99 $warnings -I. -o "$tmp/public" \
     "$tmp/public.c"
 same only-stddef-and-stdint "<stddef.h> <stdint.h>" \
-    "$(sed -n 's/^ *# *include  *</</p' tcpsm.h | sort -u | tr '\n' ' ' |
+    "$(sed '/^#endif \/\* TCPSM_H/q' tcpsm.h |
+        sed -n 's/^ *# *include  *</</p' | sort -u | tr '\n' ' ' |
         sed 's/ $//')"
+# A freestanding file may well have seen the C library's own prototypes.
+for lang in "${CC:-cc} -x c -std=c99" "g++ -x c++ -std=c++11" \
+    "clang++ -x c++ -std=c++11"; do
+    if ! builds ${lang%% *}; then
+        skip "freestanding-after-string.h-${lang%% *}" "not installed"
+        continue
+    fi
+    printf '#include <string.h>\n%s\n#include "tcpsm.h"\n' \
+        '#define TCPSM_IMPLEMENTATION' >"$tmp/after.c"
+    check "freestanding-after-string.h-${lang%% *}" $lang $warnings \
+        -ffreestanding -I. -c -o "$tmp/o.o" "$tmp/after.c"
+done
 finish
