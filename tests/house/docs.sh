@@ -5,10 +5,54 @@
 #   ```text        is what the program above it prints, in full
 #   ```sh          is run, line by line, in a copy of the tree; but lines
 #                  with `make deps` are what .ci/run must run literally
-# Any other fence is an error.
+# Any other fence is an error. The numbers in README.md, between the two
+# `numbers` marks, are those on record, which other tests hold to what they
+# measure; --numbers writes them there.
 cd "$(dirname "$0")/../.." && . tests/check.bash
-root=$PWD
 cc=${CC:-cc}
+
+numbers() {
+    local n of
+    size_of() { # TARGET CONFIG COLUMN
+        awk -v t="$1" -v c="$2" -v k="$3" \
+            '$1 == t && $2 == c {print $k}' tests/house/size.txt
+    }
+    echo '| what | measured | by |'
+    echo '|---|---|---|'
+    for of in "x86-64 full" "cortex-m4 full" "cortex-m4 tiny"; do
+        echo "| \`sizeof(tcpsm_conn)\`, $of | $(size_of $of 4) bytes |" \
+            "\`make size\` |"
+    done
+    for of in "x86-64 full" "cortex-m4 full" "cortex-m4 tiny" \
+        "cortex-m0plus tiny"; do
+        echo "| code, \`-Os\`, $of | $(size_of $of 7) bytes |" \
+            "\`make size\` |"
+    done
+    n=$(sed -n 's/^cortex-m4-Os \([0-9]*\) .*/\1/p' tests/house/stack.txt)
+    echo "| deepest stack of any call, Cortex-M4 \`-Os\` | $n bytes |" \
+        "\`tests/house/stack.sh --print\` |"
+    for of in "data_send:send a 1460-byte segment" \
+        "data_receive:receive a 1460-byte segment" \
+        "ack_send:send a pure ACK" "ack_receive:receive a pure ACK" \
+        "rr:64 bytes there and 64 back, both ends"; do
+        n=$(sed -n "s/.*\"${of%%:*}\": \([0-9]*\).*/\1/p" \
+            bench/instructions.json)
+        echo "| ${of#*:}, x86-64 \`-O2\` | $n instructions |" \
+            "\`make bench-instructions\` |"
+    done
+}
+
+if [ "${1:-}" = --numbers ]; then
+    numbers >"$tmp/numbers"
+    sed -i "/<!-- numbers -->/,/<!-- end of numbers -->/{
+        /<!-- numbers -->/r $tmp/numbers
+        /<!-- /!d
+    }" README.md
+    exit
+fi
+same README-numbers "$(numbers)" "$(sed -n \
+    '/<!-- numbers -->/,/<!-- end of numbers -->/p' README.md |
+    grep -v '<!--')"
 
 split() { # FILE DIR: the blocks, as DIR/NAME, DIR/NAME.text, DIR/commands
     awk -v dir="$2" -v file="$1" '

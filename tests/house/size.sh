@@ -39,7 +39,7 @@ row() { # TARGET CONFIG BINUTILS-PREFIX COMPILER FLAGS...
     fi
     sizes=$("${prefix}size" "$tmp/size.o" | tail -n 1 |
         awk '{print $1, $2, $3}')
-    echo "$target $config $(of "${prefix}nm" size_of_conn)" \
+    echo "$target $config $1-$("$1" -dumpfullversion -dumpversion) $(of "${prefix}nm" size_of_conn)" \
         "$(of "${prefix}nm" size_of_runs)" \
         "$(of "${prefix}nm" size_of_ranges) $sizes" >>"$rows"
 }
@@ -55,12 +55,12 @@ done
 row avr tiny avr- avr-gcc -mmcu=atmega2560
 
 table() {
-    echo "target config tcpsm_conn runs ranges text data bss"
+    echo "target config compiler tcpsm_conn runs ranges text data bss"
     cat "$rows"
 }
 aligned() {
-    awk '{printf "%-14s %-6s %10s %5s %6s %7s %5s %4s\n",
-        $1, $2, $3, $4, $5, $6, $7, $8}'
+    awk '{printf "%-13s %-6s %-24s %10s %4s %6s %6s %4s %3s\n",
+        $1, $2, $3, $4, $5, $6, $7, $8, $9}'
 }
 
 if [ "${1:-}" = --update ]; then
@@ -77,7 +77,7 @@ if [ "${1:-}" = --print ]; then
     exec 3>&1 >"$tmp/quiet"
 fi
 
-while read -r target config conn runs ranges text data bss; do
+while read -r target config compiler conn runs ranges text data bss; do
     name=$target-$config
     case $target-$config in
     x86-64-full)
@@ -88,10 +88,12 @@ while read -r target config conn runs ranges text data bss; do
     *) at_most $name-struct 448 "$conn" ;;
     esac
     same $name-data "0 data, 0 bss" "$data data, $bss bss"
-    was=$(awk -v t="$target" -v c="$config" '$1 == t && $2 == c {print $6}' \
-        $bounds 2>/dev/null)
+    read -r was by <<<"$(awk -v t="$target" -v c="$config" \
+        '$1 == t && $2 == c {print $7, $3}' $bounds 2>/dev/null)"
     if [ -z "$was" ]; then
         fail $name-text "is not in $bounds (--update writes it)"
+    elif [ "$by" != "$compiler" ]; then
+        skip $name-text "$bounds has the code of $by, here is $compiler"
     else
         at_most $name-text $((was + was / 50)) "$text"
     fi

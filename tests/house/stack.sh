@@ -1,9 +1,13 @@
 #!/bin/bash
 # No call uses more than 1 kB of stack on a Cortex-M4; no recursion, no
-# frame of unknown size. `stack.sh --print` lists every call.
+# frame of unknown size. stack.txt has what was measured.
+# --print: every call, deepest first. --update: writes stack.txt anew.
 cd "$(dirname "$0")/../.." && . tests/check.bash
 need stack arm-none-eabi-gcc
 limit=1024
+record=tests/house/stack.txt
+compiler=arm-none-eabi-gcc-$(arm-none-eabi-gcc -dumpfullversion)
+: >"$tmp/worst"
 printf '#define TCPSM_IMPLEMENTATION\n#include "tcpsm.h"\n' >"$tmp/impl.c"
 
 walk() { # FLAGS... -> sorted lines of stack.awk
@@ -28,12 +32,29 @@ for config in "" -DTCPSM_TINY; do
         same "$name-bounded" "" "$(grep ERROR "$tmp/walk" | head -n 3)"
         at_most "$name-worst" $limit "$(head -n 1 "$tmp/walk" |
             cut -d ' ' -f 1)"
-        echo "  worst: $(head -n 1 "$tmp/walk" | cut -c 1-160)"
+        echo "$name $(head -n 1 "$tmp/walk")" >>"$tmp/worst"
         # tcpsm_input has callees; a walk that does not see them is broken
         same "$name-sees-calls" 1 \
             "$(grep -c '^[0-9]* tcpsm_input > tcpsm__' "$tmp/walk")"
     done
 done
+
+if [ "${1:-}" = --update ]; then
+    {
+        echo "# bytes of stack, deepest call: tests/house/stack.sh --update"
+        echo "compiler $compiler"
+        cat "$tmp/worst"
+    } >$record
+    cat $record
+    exit
+fi
+if ! grep -q "^compiler $compiler$" $record; then
+    skip as-recorded "$record is not for $compiler"
+else
+    same as-recorded "" "$(cut -d ' ' -f 1,2 "$tmp/worst" |
+        diff - <(sed 1,2d $record | cut -d ' ' -f 1,2) | grep '^[<>]' |
+        tr '\n' ' ')"
+fi
 
 # The walk itself: a chain, an indirect call, recursion.
 cat >"$tmp/impl.c" <<'END'
