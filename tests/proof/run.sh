@@ -7,7 +7,7 @@
 # not there this prints NOT RUN and why, and the exit status is 77.
 # A harness lists in comments: `CANARY: sed-expression on tcpsm.h`, a
 # seeded error that the proof must find, or it proves nothing; and
-# `UNWIND: n` where it has loops.
+# `UNWIND: n` and `UNWINDSET: loop:n` where it has loops.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 root=${CBMC_ROOT:-build/cbmc}
@@ -58,14 +58,15 @@ elif ! command -v cbmc >/dev/null; then
 fi
 command -v gcc >/dev/null || not_run "CBMC needs gcc to preprocess"
 
-prove() { # HARNESS HEADER-DIR -> exit status of cbmc
-    local unwind
+prove() { # HARNESS HEADER-DIR OPTIONS... -> exit status of cbmc
+    local unwind set
+    set=$(sed -n 's/.*UNWINDSET: \([^ ]*\).*/--unwindset \1/p' "$1")
     unwind=$(sed -n 's/.*UNWIND: \([0-9]*\).*/\1/p' "$1")
     timeout 300 bash -c "$(declare -f cbmc); root=$root
         cbmc --c99 --bounds-check --pointer-check --pointer-overflow-check \
         --signed-overflow-check --conversion-check --undefined-shift-check \
-        --div-by-zero-check --unwind ${unwind:-1} --unwinding-assertions \
-        -I $2 --drop-unused-functions --slice-formula $1" >build/proof/log 2>&1
+        --div-by-zero-check --unwind ${unwind:-1} $set --unwinding-assertions \
+        -I $2 ${3:-} --drop-unused-functions --slice-formula $1" >build/proof/log 2>&1
 }
 
 passed=0 failed=0
@@ -92,7 +93,7 @@ for h in tests/proof/*.c; do
         if cmp -s tcpsm.h build/proof/canary/tcpsm.h; then
             echo "FAIL $name-canary-$n: the edit changes nothing: $edit"
             failed=$((failed + 1))
-        elif prove "$h" build/proof/canary; then
+        elif prove "$h" build/proof/canary --stop-on-fail; then
             echo "FAIL $name-canary-$n: a seeded error was proved right"
             failed=$((failed + 1))
         elif grep -q 'VERIFICATION FAILED' build/proof/log; then
