@@ -188,6 +188,7 @@ struct pair {
     int failed;           /* laws broken (without test.h) */
     uint64_t steps;
     /* private */
+    int stuck; /* an output that is due does nothing: time stands still */
     pair__watch watch[2];
     uint64_t mem[NETSIM_WORDS(PAIR_SLOTS, PAIR_PACKET + 48)];
     uint8_t rcv[2][PAIR_RING], snd[2][PAIR_RING];
@@ -601,7 +602,9 @@ PAIR_FN void pair__drain(pair *p, int side)
 
     while (tcpsm_deadline(&p->c[side]) <= p->now) {
         if (!pair__output(p, side) || ++turns > 1000000u) {
-            pair__broken(p, side, "output does not end", turns, 0);
+            p->stuck = 1;
+            pair__broken(p, side, "output does not end, or does not begin",
+                         turns, 0);
             return;
         }
     }
@@ -803,6 +806,8 @@ PAIR_FN int pair_step(pair *p, tcpsm_time limit)
 
     pair__turn(p, PAIR_A);
     pair__turn(p, PAIR_B);
+    if (p->stuck)
+        return 0;
     for (to = 0; to < 2; to++)
         while (netsim_next_of(&p->net, !to) <= p->now &&
                pair__arrival(p, to)) {
