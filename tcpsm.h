@@ -67,7 +67,7 @@
      TCPSM_STEP()                    counts the turns of every loop
 
    CONTENTS (search for the mark)
-     >>types  >>calls  >>layer1  >>names       the public half
+     >>types  >>calls  >>names                 the public half
      >>bytes >>seq >>hash >>wire >>ring >>ranges >>runs >>rtt >>cc
      >>recovery >>conn >>blob                  the implementation
 
@@ -97,7 +97,9 @@
 extern "C" {
 #else
 #define TCPSM_ZERO                                                           \
-    { 0 }
+    {                                                                        \
+        0                                                                    \
+    }
 #endif
 
 #if defined(__GNUC__)
@@ -125,9 +127,9 @@ extern "C" {
 
 /* ---- >>types -------------------------------------------------------- */
 
-typedef uint64_t tcpsm_time; /* us of the caller's monotonic clock; a now
+typedef uint64_t tcpsm_time;   /* us of the caller's monotonic clock; a now
                                 before the last one counts as the last */
-typedef int32_t tcpsm_ret;   /* >= 0: done, or a count; < 0: TCPSM_E_* */
+typedef int32_t tcpsm_ret;     /* >= 0: done, or a count; < 0: TCPSM_E_* */
 #define TCPSM_NEVER UINT64_MAX /* a deadline that does not come */
 #define TCPSM_OFF UINT32_MAX   /* "off / infinite"; 0 is "the default" */
 #define TCPSM_MIN_CAP 128u     /* smallest tcpsm_out.cap */
@@ -151,7 +153,7 @@ typedef struct {
     uint8_t local[16], remote[16];
     uint16_t local_port, remote_port;
     uint16_t zone;        /* interface, VRF or scope: part of the name */
-    uint8_t family, zero; /* 4 or 6 */
+    uint8_t family, zero; /* 4 or 6; 0 for listen: either */
 } tcpsm_tuple;
 
 /* One segment, or one train of equal segments (GRO), coming in. Pointers
@@ -161,14 +163,14 @@ typedef struct {
     const void *data;         /* TCP header + payload; any alignment */
     uint32_t len;
     uint16_t zone;
-    uint16_t gso_size;  /* 0: one segment; else payload bytes per segment */
-    uint16_t segs, ce;  /* segments in the train and CE-marked ones among
+    uint16_t gso_size; /* 0: one segment; else payload bytes per segment */
+    uint16_t segs, ce; /* segments in the train and CE-marked ones among
                            them; 0, 0: count by gso_size, and tos tells */
-    uint8_t family;     /* 4 or 6 */
-    uint8_t tos;        /* DSCP << 2 | ECN, as it stood in the IP header */
-    uint8_t flags;      /* TCPSM_IN_* */
-    uint8_t drop;       /* out: TCPSM_DROP_*; 0 = accepted */
-    tcpsm_conn *conn;   /* out: whose it was, else NULL */
+    uint8_t family;    /* 4 or 6 */
+    uint8_t tos;       /* DSCP << 2 | ECN, as it stood in the IP header */
+    uint8_t flags;     /* TCPSM_IN_* */
+    uint8_t drop;      /* out: TCPSM_DROP_*; 0 = accepted */
+    tcpsm_conn *conn;  /* out: whose it was, else NULL */
 } tcpsm_in;
 enum {
     TCPSM_IN_CSUM_OK = 1,        /* hardware verified the checksum */
@@ -180,16 +182,16 @@ enum {
    the payload, or with TCPSM_GATHER the header only. */
 typedef struct {
     void *buf;
-    uint32_t cap;      /* in: bytes at buf, >= TCPSM_MIN_CAP */
-    tcpsm_tuple tuple; /* out: whom to, and from whom */
+    uint32_t cap;       /* in: bytes at buf, >= TCPSM_MIN_CAP */
+    tcpsm_tuple tuple;  /* out: whom to, and from whom */
     tcpsm_cspan ref[2]; /* TCPSM_GATHER: the payload, valid until the next
                            call that is not const */
-    uint16_t hdr_len;  /* TCP header, options included */
-    uint16_t gso_size; /* 0: one segment */
-    uint16_t segs;     /* segments in it; 1 without GSO */
-    uint8_t tos;       /* for the IP header: DSCP << 2 | ECN */
-    uint8_t ttl;       /* for the IP header: TTL or hop limit */
-    uint8_t csum;      /* TCPSM_CSUM_* */
+    uint16_t hdr_len;   /* TCP header, options included */
+    uint16_t gso_size;  /* 0: one segment */
+    uint16_t segs;      /* segments in it; 1 without GSO */
+    uint8_t tos;        /* for the IP header: DSCP << 2 | ECN */
+    uint8_t ttl;        /* for the IP header: TTL or hop limit */
+    uint8_t csum;       /* TCPSM_CSUM_* */
     uint8_t zero[3];
     tcpsm_conn *conn; /* NULL: nobody's (a reset for a stranger) */
 } tcpsm_out;
@@ -201,23 +203,23 @@ enum {
 
 /* Errors. >= 0 is never one. */
 enum {
-    TCPSM_E_ARG = -1,         /* a null, a length or a value out of range */
-    TCPSM_E_KEY = -2,         /* the key is all zero (RFC 6528) */
-    TCPSM_E_STATE = -3,       /* not in this state; nothing changed */
-    TCPSM_E_SPACE = -4,       /* buffer too small; nothing changed */
-    TCPSM_E_RING = -5,        /* payload needs a ring: attach, call again */
-    TCPSM_E_NOT_MINE = -6,    /* the segment belongs to nobody here */
-    TCPSM_E_EOF = -7,         /* the peer's FIN, after its last byte */
-    TCPSM_E_CLOSED = -8,      /* you closed this direction yourself */
-    TCPSM_E_RESET = -9,       /* the peer aborted (RST) */
-    TCPSM_E_REFUSED = -10,    /* RST in answer to our SYN */
-    TCPSM_E_TIMEOUT = -11,    /* R2, user timeout, keepalive, SYN limit */
+    TCPSM_E_ARG = -1,          /* a null, a length or a value out of range */
+    TCPSM_E_KEY = -2,          /* the key is all zero (RFC 6528) */
+    TCPSM_E_STATE = -3,        /* not in this state; nothing changed */
+    TCPSM_E_SPACE = -4,        /* buffer too small; nothing changed */
+    TCPSM_E_RING = -5,         /* payload needs a ring: attach, call again */
+    TCPSM_E_NOT_MINE = -6,     /* the segment belongs to nobody here */
+    TCPSM_E_EOF = -7,          /* the peer's FIN, after its last byte */
+    TCPSM_E_CLOSED = -8,       /* you closed this direction yourself */
+    TCPSM_E_RESET = -9,        /* the peer aborted (RST) */
+    TCPSM_E_REFUSED = -10,     /* RST in answer to our SYN */
+    TCPSM_E_TIMEOUT = -11,     /* R2, user timeout, keepalive, SYN limit */
     TCPSM_E_UNREACHABLE = -12, /* a hard ICMP error before ESTABLISHED */
-    TCPSM_E_NONE = -13,       /* there is none */
-    TCPSM_E_OWNED = -14,      /* a stack owns it: use the stack's call */
-    TCPSM_E_BLOB = -15,       /* not a blob, or not a sane one */
-    TCPSM_E_ABI = -16,        /* built with other TCPSM_ macros */
-    TCPSM_E_CORRUPT = -17     /* an invariant does not hold */
+    TCPSM_E_NONE = -13,        /* there is none */
+    TCPSM_E_OWNED = -14,       /* a stack owns it: use the stack's call */
+    TCPSM_E_BLOB = -15,        /* not a blob, or not a sane one */
+    TCPSM_E_ABI = -16,         /* built with other TCPSM_ macros */
+    TCPSM_E_CORRUPT = -17      /* an invariant does not hold */
 };
 
 /* Events: tcpsm_events() tells what holds, tcpsm_take() what happened. */
@@ -312,9 +314,9 @@ typedef struct {
     uint32_t rtt_us;         /* this ACK's sample; 0: none */
     uint32_t srtt_us, min_rtt_us;
     uint32_t delivered, interval_us; /* a rate sample; 0: none */
-    uint8_t app_limited;     /* the window was not full */
-    uint8_t round_start;     /* first ACK of a new round trip */
-    uint8_t again;           /* timeout: not the first for this data */
+    uint8_t app_limited;             /* the window was not full */
+    uint8_t round_start;             /* first ACK of a new round trip */
+    uint8_t again; /* timeout: not the first for this data */
     uint8_t zero;
 } tcpsm_cc_event;
 typedef struct tcpsm_cc {
@@ -338,16 +340,16 @@ typedef struct {
     struct tcpsm_counters *counters; /* NULL: none */
     void *user;                      /* tcpsm_user() gives it back */
     uint32_t flags;                  /* TCPSM_NODELAY ... below */
-    uint32_t rcv_max;      /* largest receive ring ever: fixes the window
+    uint32_t rcv_max;         /* largest receive ring ever: fixes the window
                               scale. 0: the one attached at open/listen */
-    uint32_t rcv_promise;  /* window offered while there is no ring */
-    uint32_t clock_us;     /* tick of your clock: RFC 6298's G (1) */
-    uint32_t ack_delay_us; /* delayed ACK (40 000; at most 499 999; OFF) */
-    uint32_t rto_min_us;   /* (200 000; RFC 6298 says 1 000 000) */
-    uint32_t rto_max_ms;   /* (120 000; at most 1 800 000) */
-    uint32_t syn_limit_ms; /* R2 for a SYN (180 000) */
-    uint32_t user_timeout_ms;  /* R2 for data (300 000; OFF: never) */
-    uint32_t keep_idle_ms;     /* (7 200 000) keepalive itself is off */
+    uint32_t rcv_promise;     /* window offered while there is no ring */
+    uint32_t clock_us;        /* tick of your clock: RFC 6298's G (1) */
+    uint32_t ack_delay_us;    /* delayed ACK (40 000; at most 499 999; OFF) */
+    uint32_t rto_min_us;      /* (200 000; RFC 6298 says 1 000 000) */
+    uint32_t rto_max_ms;      /* (120 000; at most 1 800 000) */
+    uint32_t syn_limit_ms;    /* R2 for a SYN (180 000) */
+    uint32_t user_timeout_ms; /* R2 for data (300 000; OFF: never) */
+    uint32_t keep_idle_ms;    /* (7 200 000) keepalive itself is off */
     uint32_t keep_interval_ms; /* (75 000) */
     uint32_t msl_ms;           /* (30 000): TIME-WAIT lasts twice that */
     uint16_t mtu; /* of the path, IP header included (1500); >= 68 / 1280 */
@@ -358,17 +360,17 @@ typedef struct {
     uint8_t ack_every;        /* an ACK at least every n segments (2) */
     uint8_t challenge_limit;  /* RFC 5961 s7: ACKs in 5 s (10) */
 } tcpsm_config;
-enum {                      /* tcpsm_config.flags; opt-outs and offloads */
-    TCPSM_NODELAY = 1,      /* no Nagle (RFC9293-MUST-17) */
-    TCPSM_NO_SACK = 2,
-    TCPSM_NO_TS = 4,
-    TCPSM_NO_ECN = 8,
-    TCPSM_NO_SCALE = 16,
-    TCPSM_GATHER = 32,      /* payload by reference in tcpsm_out.ref */
-    TCPSM_TX_PARTIAL = 64,  /* TCPSM_CSUM_PARTIAL, for virtio */
-    TCPSM_TX_ZERO = 128,    /* TCPSM_CSUM_ZERO */
-    TCPSM_LOOPBACK = 256,   /* 127/8 and ::1 are welcome */
-    TCPSM_GSO = 512         /* cap may be filled with a train */
+enum {                    /* tcpsm_config.flags; opt-outs and offloads */
+       TCPSM_NODELAY = 1, /* no Nagle (RFC9293-MUST-17) */
+       TCPSM_NO_SACK = 2,
+       TCPSM_NO_TS = 4,
+       TCPSM_NO_ECN = 8,
+       TCPSM_NO_SCALE = 16,
+       TCPSM_GATHER = 32,     /* payload by reference in tcpsm_out.ref */
+       TCPSM_TX_PARTIAL = 64, /* TCPSM_CSUM_PARTIAL, for virtio */
+       TCPSM_TX_ZERO = 128,   /* TCPSM_CSUM_ZERO */
+       TCPSM_LOOPBACK = 256,  /* 127/8 and ::1 are welcome */
+       TCPSM_GSO = 512        /* cap may be filled with a train */
 };
 
 /* tcpsm_set: the option, and what its value means. 0 is a value here. */
@@ -428,7 +430,7 @@ struct tcpsm_info {
     uint32_t snd_queued, snd_free; /* ring bytes: held / free */
     uint32_t rcv_queued, rcv_free; /* ring bytes: readable / free */
     uint32_t unsent;               /* queued and never sent */
-    uint32_t urgent;  /* bytes still to read up to the urgent pointer */
+    uint32_t urgent; /* bytes still to read up to the urgent pointer */
     uint32_t cwnd, ssthresh, flight;
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
     tcpsm_ret error;
@@ -465,10 +467,6 @@ typedef struct {
      RACK-TLP       xmit, end_seq, rtt, reo_wnd, persist, tlp 20
      PRR            delivered, out, recover_fs                12
      AccECN, layer 2's index                                  12 */
-
-#define TCPSM__TABLE_WORDS (2 * TCPSM_RUNS + 2 * TCPSM_RANGES)
-#define TCPSM__TABLE_BYTES                                                   \
-    (4 * TCPSM__TABLE_WORDS + 2 * TCPSM_RUNS + TCPSM_RANGES)
 
 struct tcpsm__lent {  /* the only pointers in a connection */
     uint8_t *rcv;     /* receive ring, or NULL */
@@ -516,40 +514,44 @@ struct tcpsm_conn {
     uint8_t local[16], remote[16];
     uint8_t key[16];
     uint16_t zone;
-    uint16_t opts;    /* tcpsm_config.flags */
-    uint16_t mtu;     /* path MTU as known now */
-    uint16_t ptb_mtu; /* a Packet Too Big held back (RFC 5927 s7.2) */
-    uint16_t mss;     /* the peer's MSS option, or its default */
-    uint16_t maxseg;  /* the user's limit; 0: none */
-    uint16_t wnd_max; /* largest SEG.WND ever, >> snd_scale */
-    uint16_t events;  /* edges not yet taken */
-    uint16_t ts_age;  /* when ts_recent was set, in 2^30 us */
-    uint16_t chal_at; /* RFC 5961 limiter's start, in 2^16 us */
+    uint16_t opts;       /* tcpsm_config.flags; bit 10: IPv6; bit 11: LISTEN
+                         for both; top 4 bits: the configured scale */
+    uint16_t mtu;        /* path MTU as known now */
+    uint16_t ptb_mtu;    /* a Packet Too Big held back (RFC 5927 s7.2) */
+    uint16_t mss;        /* the peer's MSS option or its default, and before
+                         the handshake the user's limit */
+    uint16_t wnd_max;    /* largest SEG.WND ever, >> snd_scale */
+    uint16_t events;     /* edges not yet taken */
+    uint16_t ts_age;     /* when ts_recent was set, in 2^30 us */
+    uint16_t chal_at;    /* RFC 5961 limiter's start, in 2^16 us */
     uint16_t min_rtt_at; /* in 2^20 us */
-    uint16_t promise;    /* window without a ring, >> rcv_scale */
+    uint16_t promise;    /* window without a ring; binary float */
     /* durations in tcpsm's 16-bit decimal float */
     uint16_t k_clock, k_ack_delay, k_rto_min, k_rto_max, k_syn_limit;
     uint16_t k_uto, k_keep_idle, k_keep_interval, k_msl, k_linger;
     uint16_t lowat; /* binary float */
-    uint8_t state, family;
+    uint8_t state;
     uint8_t snd_scale, rcv_scale;
-    uint8_t tos, ttl;     /* of outgoing segments */
-    uint8_t tos_seen;     /* of the last acceptable segment */
-    uint8_t error, soft;  /* minus the sticky error; last soft error */
+    uint8_t tos, ttl;    /* of outgoing segments */
+    uint8_t tos_seen;    /* of the last acceptable segment */
+    uint8_t error, soft; /* minus the sticky error; last soft error */
     uint8_t dupacks, backoff, probes;
-    uint8_t owed;         /* duplicate ACKs that must each be sent */
-    uint8_t ack_segs;     /* data segments since our last ACK */
+    uint8_t owed;     /* duplicate ACKs that must each be sent */
+    uint8_t ack_segs; /* data segments since our last ACK */
     uint8_t ack_every, quick;
     uint8_t chal_n, chal_limit;
     uint8_t keep_count, iw;
     uint8_t timers; /* armed bits, and the kinds */
     uint8_t more;   /* second flag byte */
-    uint8_t runs_n, runs_cap, ranges_n, ranges_cap;
+    uint8_t runs_n, ranges_n;
+    uint8_t table_cap;     /* entries of the lent tables; 0: inline */
     uint32_t dsack_seq[2]; /* duplicates still to be reported */
     uint16_t dsack_len[2];
-    /* runs: end[], first[]; ranges: start[], end[]; then the runs' meta
-       (16 bits each) and the ranges' recency order (8 bits each) */
-    uint32_t table[(TCPSM__TABLE_BYTES + 3) / 4];
+    /* the inline tables: see >>runs and >>ranges */
+    uint32_t run_end[TCPSM_RUNS], run_first[TCPSM_RUNS];
+    uint32_t range_start[TCPSM_RANGES], range_end[TCPSM_RANGES];
+    uint16_t run_meta[TCPSM_RUNS];
+    uint8_t range_order[TCPSM_RANGES];
     struct tcpsm__lent p;
 };
 
@@ -718,3 +720,5733 @@ TCPSM_DEF const char *tcpsm_drop_name(int drop);
 }
 #endif
 #endif /* TCPSM_H */
+
+/* ===================================================================== */
+#if defined(TCPSM_IMPLEMENTATION) && !defined(TCPSM_IMPLEMENTED)
+#define TCPSM_IMPLEMENTED
+
+/* The only outside symbols (law 1); no <string.h> in a freestanding build */
+#ifdef __cplusplus
+extern "C" {
+#endif
+#if defined(__STDC_HOSTED__) && __STDC_HOSTED__
+#include <string.h>
+#else
+void *memcpy(void *, const void *, size_t);
+void *memmove(void *, const void *, size_t);
+void *memset(void *, int, size_t);
+#endif
+
+#ifndef TCPSM_TRACE
+#define TCPSM_TRACE(conn, what, a, b) ((void)0)
+#endif
+#ifndef TCPSM_STEP
+#define TCPSM_STEP() ((void)0)
+#endif
+/* what TCPSM_TRACE is told */
+enum {
+    TCPSM_TRACE_STATE = 1, /* a: old, b: new */
+    TCPSM_TRACE_DROP,      /* a: TCPSM_DROP_* */
+    TCPSM_TRACE_TIMER,     /* a: TCPSM__T_*, b: kind */
+    TCPSM_TRACE_RTT,       /* a: sample, b: srtt */
+    TCPSM_TRACE_CWND,      /* a: cwnd, b: ssthresh */
+    TCPSM_TRACE_RETRANSMIT /* a: seq, b: len */
+};
+
+#define TCPSM__FN static TCPSM__UNUSED
+
+/* ---- >>bytes --------------------------------------------------------
+   The only code that touches packet memory. Sums are ones' complement
+   sums of big-endian 16-bit words (RFC 1071), folded to 16 bits. */
+
+TCPSM__FN uint16_t tcpsm__get16(const uint8_t *p)
+{
+    return (uint16_t)((uint16_t)((uint16_t)p[0] << 8) | p[1]);
+}
+
+TCPSM__FN uint32_t tcpsm__get32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+           p[3];
+}
+
+TCPSM__FN void tcpsm__put16(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+
+TCPSM__FN void tcpsm__put32(uint8_t *p, uint32_t v)
+{
+    tcpsm__put16(p, v >> 16);
+    tcpsm__put16(p + 2, v);
+}
+
+TCPSM__FN uint32_t tcpsm__min(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+TCPSM__FN uint32_t tcpsm__max(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+TCPSM__FN uint32_t tcpsm__fold(uint32_t s)
+{
+    s = (s & 0xFFFFu) + (s >> 16);
+    return (s & 0xFFFFu) + (s >> 16);
+}
+
+TCPSM__FN uint32_t tcpsm__swap16(uint32_t s)
+{
+    return (s & 0xFFu) << 8 | s >> 8;
+}
+
+/* One word at a time: for short runs of bytes and small processors. dst
+   may be NULL: sum only. n <= 65 536. */
+TCPSM__FN uint32_t tcpsm__sum_plain(uint8_t *dst, const uint8_t *p,
+                                    uint32_t n)
+{
+    uint32_t s = 0, i;
+    if (dst != NULL)
+        memcpy(dst, p, n);
+    for (i = 0; i + 1 < n; i += 2) {
+        s += tcpsm__get16(p + i);
+        TCPSM_STEP();
+    }
+    if (i < n)
+        s += (uint32_t)p[i] << 8;
+    return tcpsm__fold(s);
+}
+
+#if defined(__GNUC__) && !defined(TCPSM_TINY) && UINTPTR_MAX > 0xFFFFFFFFu
+/* Generic vectors: two of four words a turn, the low and the high halves
+   of each word in sums of their own, so that no carry is ever lost. The
+   shape was chosen by measuring four compilers (docs/performance). */
+typedef uint32_t tcpsm__v4 __attribute__((vector_size(16)));
+
+TCPSM__FN uint32_t tcpsm__sum_copy(uint8_t *dst, const uint8_t *p, uint32_t n)
+{
+    const tcpsm__v4 mask = {0xFFFFu, 0xFFFFu, 0xFFFFu, 0xFFFFu};
+    const uint16_t one = 1;
+    tcpsm__v4 lo0 = {0, 0, 0, 0}, hi0 = lo0, lo1 = lo0, hi1 = lo0, a, b;
+    uint32_t i, s, t;
+    uint8_t little;
+    if (n < 64 || n > 65536)
+        return tcpsm__sum_plain(dst, p, n);
+    for (i = 0; i + 32 <= n; i += 32) {
+        memcpy(&a, p + i, 16);
+        memcpy(&b, p + i + 16, 16);
+        if (dst != NULL) {
+            memcpy(dst + i, &a, 16);
+            memcpy(dst + i + 16, &b, 16);
+        }
+        lo0 += a & mask;
+        hi0 += a >> 16;
+        lo1 += b & mask;
+        hi1 += b >> 16;
+        TCPSM_STEP();
+    }
+    lo0 += lo1;
+    hi0 += hi1;
+    s = tcpsm__fold(lo0[0]) + tcpsm__fold(lo0[1]) + tcpsm__fold(lo0[2]) +
+        tcpsm__fold(lo0[3]) + tcpsm__fold(hi0[0]) + tcpsm__fold(hi0[1]) +
+        tcpsm__fold(hi0[2]) + tcpsm__fold(hi0[3]);
+    s = tcpsm__fold(s);
+    memcpy(&little, &one, 1);
+    if (little)
+        s = tcpsm__swap16(s);
+    t = tcpsm__sum_plain(dst != NULL ? dst + i : NULL, p + i, n - i);
+    return tcpsm__fold(s + t);
+}
+#else
+TCPSM__FN uint32_t tcpsm__sum_copy(uint8_t *dst, const uint8_t *p, uint32_t n)
+{
+    return tcpsm__sum_plain(dst, p, n);
+}
+#endif
+
+TCPSM__FN uint32_t tcpsm__sum(const uint8_t *p, uint32_t n)
+{
+    uint32_t s = 0, k;
+    for (; n > 65536u; n -= k, p += k) {
+        k = 65536u;
+        s = tcpsm__fold(s + tcpsm__sum_copy(NULL, p, k));
+    }
+    return tcpsm__fold(s + tcpsm__sum_copy(NULL, p, n));
+}
+
+/* Pseudo-header: the same words for IPv4 (RFC 9293 s3.1) and IPv6. */
+TCPSM__FN uint32_t tcpsm__sum_pseudo(const uint8_t *src, const uint8_t *dst,
+                                     uint8_t family, uint32_t len)
+{
+    uint32_t alen = family == 4 ? 4u : 16u;
+    return tcpsm__fold(tcpsm__sum_plain(NULL, src, alen) +
+                       tcpsm__sum_plain(NULL, dst, alen) + 6u + (len >> 16) +
+                       (len & 0xFFFFu));
+}
+
+TCPSM__FN int tcpsm__bytes_equal(const uint8_t *a, const uint8_t *b,
+                                 uint32_t n)
+{
+    uint32_t i, d = 0;
+    for (i = 0; i < n; i++)
+        d |= (uint32_t)(a[i] ^ b[i]);
+    return d == 0;
+}
+
+TCPSM__FN int tcpsm__bytes_zero(const uint8_t *a, uint32_t n)
+{
+    uint32_t i, d = 0;
+    for (i = 0; i < n; i++)
+        d |= a[i];
+    return d == 0;
+}
+
+/* Durations and sizes in 16 bits, so that a connection holds a dozen of
+   them. Decimal: 13 bits times 10^(top three), exact for what people
+   write; encoding rounds up. Binary: 12 bits times 2^(top four), rounds
+   down. */
+#define TCPSM__K_OFF 0xFFFFu
+
+TCPSM__FN uint32_t tcpsm__pow10(uint32_t e)
+{
+    static const uint32_t t[8] = {1,     10,     100,     1000,
+                                  10000, 100000, 1000000, 10000000};
+    return t[e & 7];
+}
+
+TCPSM__FN uint16_t tcpsm__k_enc(uint32_t v)
+{
+    uint32_t e, up = 0;
+    if (v == TCPSM_OFF)
+        return TCPSM__K_OFF;
+    for (e = 0; v > 8190u && e < 7; e++) {
+        up = (v % 10u) != 0;
+        v = v / 10u + up;
+        TCPSM_STEP();
+    }
+    return (uint16_t)(e << 13 | v);
+}
+
+TCPSM__FN uint32_t tcpsm__k_dec(uint16_t k)
+{
+    if (k == TCPSM__K_OFF)
+        return TCPSM_OFF;
+    return (uint32_t)(k & 0x1FFFu) * tcpsm__pow10((uint32_t)k >> 13);
+}
+
+TCPSM__FN uint16_t tcpsm__size_enc(uint32_t v)
+{
+    uint32_t e;
+    for (e = 0; v > 4095u && e < 15; e++) {
+        v >>= 1;
+        TCPSM_STEP();
+    }
+    return (uint16_t)(e << 12 | tcpsm__min(v, 4095u));
+}
+
+TCPSM__FN uint32_t tcpsm__size_dec(uint16_t k)
+{
+    return (uint32_t)(k & 0xFFFu) << (k >> 12);
+}
+
+/* ---- >>seq ----------------------------------------------------------
+   The only place that knows wrap-around (RFC 9293 s3.4: modulo 2^32). */
+
+TCPSM__FN int tcpsm__seq_lt(uint32_t a, uint32_t b)
+{
+    return ((a - b) & 0x80000000u) != 0;
+}
+
+TCPSM__FN int tcpsm__seq_le(uint32_t a, uint32_t b)
+{
+    return !tcpsm__seq_lt(b, a);
+}
+
+TCPSM__FN uint32_t tcpsm__seq_max(uint32_t a, uint32_t b)
+{
+    return tcpsm__seq_lt(a, b) ? b : a;
+}
+
+TCPSM__FN uint32_t tcpsm__seq_min(uint32_t a, uint32_t b)
+{
+    return tcpsm__seq_lt(a, b) ? a : b;
+}
+
+/* how far b is ahead of a; 0 when it is not */
+TCPSM__FN uint32_t tcpsm__seq_ahead(uint32_t a, uint32_t b)
+{
+    return tcpsm__seq_lt(a, b) ? b - a : 0;
+}
+
+/* ---- >>hash ---------------------------------------------------------
+   SipHash-2-4 (Aumasson, Bernstein). */
+
+TCPSM__FN uint64_t tcpsm__le64(const uint8_t *p)
+{
+    uint64_t v = 0;
+    uint32_t i;
+    for (i = 8; i-- > 0;)
+        v = v << 8 | p[i];
+    return v;
+}
+
+TCPSM__FN uint64_t tcpsm__rotl(uint64_t x, uint32_t n)
+{
+    return x << n | x >> (64 - n);
+}
+
+TCPSM__FN void tcpsm__sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[2] += v[3];
+    v[1] = tcpsm__rotl(v[1], 13) ^ v[0];
+    v[3] = tcpsm__rotl(v[3], 16) ^ v[2];
+    v[0] = tcpsm__rotl(v[0], 32);
+    v[2] += v[1];
+    v[0] += v[3];
+    v[1] = tcpsm__rotl(v[1], 17) ^ v[2];
+    v[3] = tcpsm__rotl(v[3], 21) ^ v[0];
+    v[2] = tcpsm__rotl(v[2], 32);
+}
+
+TCPSM__FN uint64_t tcpsm__siphash(const uint8_t key[16], const uint8_t *p,
+                                  uint32_t n)
+{
+    uint64_t k0 = tcpsm__le64(key), k1 = tcpsm__le64(key + 8), m, v[4];
+    uint32_t i, j;
+    v[0] = k0 ^ ((uint64_t)0x736f6d65u << 32 | 0x70736575u);
+    v[1] = k1 ^ ((uint64_t)0x646f7261u << 32 | 0x6e646f6du);
+    v[2] = k0 ^ ((uint64_t)0x6c796765u << 32 | 0x6e657261u);
+    v[3] = k1 ^ ((uint64_t)0x74656462u << 32 | 0x79746573u);
+    for (i = 0; i + 8 <= n; i += 8) {
+        m = tcpsm__le64(p + i);
+        v[3] ^= m;
+        tcpsm__sip_round(v);
+        tcpsm__sip_round(v);
+        v[0] ^= m;
+        TCPSM_STEP();
+    }
+    m = (uint64_t)(n & 0xFFu) << 56;
+    for (j = 0; i + j < n; j++)
+        m |= (uint64_t)p[i + j] << (8 * j);
+    v[3] ^= m;
+    tcpsm__sip_round(v);
+    tcpsm__sip_round(v);
+    v[0] ^= m;
+    v[2] ^= 0xFFu;
+    for (j = 0; j < 4; j++)
+        tcpsm__sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/* ---- >>wire ---------------------------------------------------------
+   The TCP header (RFC 9293 s3.1) and its options. One walker reads
+   option bytes; nothing else does. */
+
+enum {
+    TCPSM__FIN = 1,
+    TCPSM__SYN = 2,
+    TCPSM__RST = 4,
+    TCPSM__PSH = 8,
+    TCPSM__ACK = 16,
+    TCPSM__URG = 32,
+    TCPSM__ECE = 64,
+    TCPSM__CWR = 128,
+    TCPSM__AE = 256
+};
+#define TCPSM__NO_SCALE 0xFFu
+
+struct tcpsm__seg {
+    const uint8_t *text; /* payload */
+    uint32_t len;        /* of the payload */
+    uint32_t seq, ack;
+    uint32_t tsval, tsecr;
+    uint32_t sack[8]; /* left, right; as many as nsack says */
+    uint16_t sport, dport;
+    uint16_t wnd, up;
+    uint16_t flags;      /* nine bits, AE the ninth */
+    uint16_t mss;        /* 0: no such option */
+    uint16_t segs;       /* segments in the train */
+    uint8_t hdr;         /* header length */
+    uint8_t scale;       /* TCPSM__NO_SCALE: no such option */
+    uint8_t sack_ok, ts; /* present: 1 */
+    uint8_t nsack;
+};
+
+/* RFC9293-MUST-1: SEG.LEN counts SYN and FIN */
+TCPSM__FN uint32_t tcpsm__seg_len(const struct tcpsm__seg *s)
+{
+    return s->len + ((s->flags & TCPSM__SYN) != 0) +
+           ((s->flags & TCPSM__FIN) != 0);
+}
+
+/* The sequence number after the SYN, where text begins. */
+TCPSM__FN uint32_t tcpsm__seg_text(const struct tcpsm__seg *s)
+{
+    return s->seq + ((s->flags & TCPSM__SYN) != 0);
+}
+
+TCPSM__FN void tcpsm__opt_sack(struct tcpsm__seg *s, const uint8_t *p,
+                               uint32_t len)
+{
+    uint32_t i;
+    if (len < 10 || (len - 2) % 8 != 0 || (len - 2) / 8 > 4)
+        return;
+    s->nsack = (uint8_t)((len - 2) / 8);
+    for (i = 0; i < 2u * s->nsack; i++) {
+        s->sack[i] = tcpsm__get32(p + 2 + 4 * i);
+        TCPSM_STEP();
+    }
+}
+
+/* A known option of the wrong length, or MSS, window scale and
+   SACK-permitted without SYN, is an ignored option (law 6). */
+TCPSM__FN void tcpsm__opt_take(struct tcpsm__seg *s, const uint8_t *p,
+                               uint32_t len)
+{
+    int syn = (s->flags & TCPSM__SYN) != 0;
+    switch (p[0]) {
+    case 2: /* RFC9293-MUST-14 */
+        if (len == 4 && syn)
+            s->mss = tcpsm__get16(p + 2);
+        break;
+    case 3: /* RFC7323-1 */
+        if (len == 3 && syn)
+            s->scale = p[2];
+        break;
+    case 4: /* RFC 2018 s2 */
+        if (len == 2 && syn)
+            s->sack_ok = 1;
+        break;
+    case 5: /* RFC 2018 s3 */
+        if (!syn)
+            tcpsm__opt_sack(s, p, len);
+        break;
+    case 8: /* RFC7323-7 */
+        if (len != 10)
+            break;
+        s->ts = 1;
+        s->tsval = tcpsm__get32(p + 2);
+        s->tsecr = tcpsm__get32(p + 6);
+        break;
+    default: /* RFC9293-MUST-6 */
+        break;
+    }
+}
+
+/* One step of the walk over header p[20..n): takes the option at i and
+   returns the index after it, n at the end of the list, or 0 when it
+   cannot be stepped over (RFC9293-MUST-7). Total for every i < n. */
+TCPSM__FN uint32_t tcpsm__opt_step(struct tcpsm__seg *s, const uint8_t *p,
+                                   uint32_t n, uint32_t i)
+{
+    uint32_t len;
+    if (p[i] == 0)
+        return n; /* RFC9293-MUST-4, -69 */
+    if (p[i] == 1)
+        return i + 1; /* RFC9293-MUST-64: any alignment */
+    if (n - i < 2)
+        return 0;
+    len = p[i + 1]; /* RFC9293-MUST-68 */
+    if (len < 2 || len > n - i)
+        return 0;
+    tcpsm__opt_take(s, p + i, len);
+    return i + len;
+}
+
+/* Returns TCPSM_DROP_*. RFC9293-MUST-5: options in any segment. */
+TCPSM__FN uint8_t tcpsm__parse(struct tcpsm__seg *s, const uint8_t *p,
+                               uint32_t n)
+{
+    uint32_t i, hdr;
+    memset(s, 0, sizeof *s);
+    s->scale = TCPSM__NO_SCALE;
+    if (n < 20)
+        return TCPSM_DROP_SHORT;
+    hdr = (uint32_t)(p[12] >> 4) * 4u;
+    if (hdr < 20 || hdr > n)
+        return TCPSM_DROP_OFFSET;
+    s->sport = tcpsm__get16(p);
+    s->dport = tcpsm__get16(p + 2);
+    s->seq = tcpsm__get32(p + 4);
+    s->ack = tcpsm__get32(p + 8);
+    s->flags = (uint16_t)((p[12] & 1) << 8 | p[13]);
+    s->wnd = tcpsm__get16(p + 14); /* RFC9293-MUST-1 */
+    s->up = tcpsm__get16(p + 18);
+    s->hdr = (uint8_t)hdr;
+    s->text = p + hdr;
+    s->len = n - hdr;
+    s->segs = 1;
+    for (i = 20; i < hdr;) {
+        i = tcpsm__opt_step(s, p, hdr, i);
+        if (i == 0)
+            return TCPSM_DROP_OPTIONS;
+        TCPSM_STEP();
+    }
+    return TCPSM_DROP_NONE;
+}
+
+/* RFC9293-MUST-3 */
+TCPSM__FN int tcpsm__sum_good(const tcpsm_in *in)
+{
+    uint32_t s = tcpsm__sum_pseudo(in->src, in->dst, in->family, in->len);
+    s = tcpsm__fold(s + tcpsm__sum((const uint8_t *)in->data, in->len));
+    return s == 0xFFFFu;
+}
+
+/* Options in the order that most stacks use; NOPs keep 32-bit alignment.
+   Returns the header length. RFC9293-MUST-65: MSS only with SYN;
+   RFC9293-MUST-69: no EOL is ever needed, so nothing follows one. */
+TCPSM__FN uint32_t tcpsm__build_options(uint8_t *p,
+                                        const struct tcpsm__seg *s)
+{
+    uint32_t n = 20, i;
+    if (s->mss != 0) {
+        p[n] = 2;
+        p[n + 1] = 4;
+        tcpsm__put16(p + n + 2, s->mss);
+        n += 4;
+    }
+    if (s->sack_ok || s->ts) {
+        p[n] = s->sack_ok ? 4 : 1;
+        p[n + 1] = s->sack_ok ? 2 : 1;
+        n += 2;
+        if (!s->ts) {
+            p[n] = 1;
+            p[n + 1] = 1;
+            n += 2;
+        }
+    }
+    if (s->ts) {
+        p[n] = 8;
+        p[n + 1] = 10;
+        tcpsm__put32(p + n + 2, s->tsval);
+        tcpsm__put32(p + n + 6, s->tsecr);
+        n += 10;
+    }
+    if (s->scale != TCPSM__NO_SCALE) {
+        p[n] = 1;
+        p[n + 1] = 3;
+        p[n + 2] = 3;
+        p[n + 3] = s->scale;
+        n += 4;
+    }
+    if (s->nsack != 0) {
+        p[n] = 1;
+        p[n + 1] = 1;
+        p[n + 2] = 5;
+        p[n + 3] = (uint8_t)(2u + 8u * s->nsack);
+        n += 4;
+        for (i = 0; i < 2u * s->nsack; i++, n += 4) {
+            tcpsm__put32(p + n, s->sack[i]);
+            TCPSM_STEP();
+        }
+    }
+    return n;
+}
+
+/* How long tcpsm__build will make the header. */
+TCPSM__FN uint32_t tcpsm__build_len(const struct tcpsm__seg *s)
+{
+    uint32_t n = 20;
+    if (s->mss != 0)
+        n += 4;
+    if (s->ts)
+        n += 12;
+    if (s->sack_ok && !s->ts)
+        n += 4;
+    if (s->scale != TCPSM__NO_SCALE)
+        n += 4;
+    if (s->nsack != 0)
+        n += 4 + 8u * s->nsack;
+    return n;
+}
+
+/* Writes the header, checksum zero; returns its length, 20..60. */
+TCPSM__FN uint32_t tcpsm__build(uint8_t *p, const struct tcpsm__seg *s)
+{
+    uint32_t n = tcpsm__build_options(p, s);
+    tcpsm__put16(p, s->sport);
+    tcpsm__put16(p + 2, s->dport);
+    tcpsm__put32(p + 4, s->seq);
+    tcpsm__put32(p + 8, s->ack);
+    p[12] = (uint8_t)((n / 4) << 4 | (s->flags >> 8 & 1));
+    p[13] = (uint8_t)s->flags;
+    tcpsm__put16(p + 14, s->wnd);
+    tcpsm__put16(p + 16, 0);
+    tcpsm__put16(p + 18, s->up);
+    return n;
+}
+
+/* ---- >>ring ---------------------------------------------------------
+   Bytes over caller memory of any size: offset plus conditional subtract.
+
+        head           head+len
+     ----|===============|--------|      len readable, cap - len free;
+     0                            cap    the free part may hold ranges */
+
+TCPSM__FN uint32_t tcpsm__ring_at(uint32_t cap, uint32_t head, uint32_t off)
+{
+    uint32_t at = head + off; /* head < cap, off <= cap <= 2^30 */
+    return at >= cap ? at - cap : at;
+}
+
+/* Splits n bytes from off on into what lies before the wrap and the rest. */
+TCPSM__FN uint32_t tcpsm__ring_first(uint32_t cap, uint32_t head,
+                                     uint32_t off, uint32_t n)
+{
+    return tcpsm__min(n, cap - tcpsm__ring_at(cap, head, off));
+}
+
+TCPSM__FN void tcpsm__ring_write(uint8_t *ring, uint32_t cap, uint32_t head,
+                                 uint32_t off, const uint8_t *p, uint32_t n)
+{
+    uint32_t k;
+    if (n == 0)
+        return;
+    k = tcpsm__ring_first(cap, head, off, n);
+    memcpy(ring + tcpsm__ring_at(cap, head, off), p, k);
+    if (k < n)
+        memcpy(ring, p + k, n - k);
+}
+
+TCPSM__FN void tcpsm__ring_read(uint8_t *p, const uint8_t *ring, uint32_t cap,
+                                uint32_t head, uint32_t off, uint32_t n)
+{
+    uint32_t k;
+    if (n == 0)
+        return;
+    k = tcpsm__ring_first(cap, head, off, n);
+    memcpy(p, ring + tcpsm__ring_at(cap, head, off), k);
+    if (k < n)
+        memcpy(p + k, ring, n - k);
+}
+
+/* Reads n bytes and returns their checksum, in one pass. p NULL: only the
+   sum. n <= 65 536. */
+TCPSM__FN uint32_t tcpsm__ring_sum(uint8_t *p, const uint8_t *ring,
+                                   uint32_t cap, uint32_t head, uint32_t off,
+                                   uint32_t n)
+{
+    uint32_t k, s, t;
+    if (n == 0)
+        return 0;
+    k = tcpsm__ring_first(cap, head, off, n);
+    s = tcpsm__sum_copy(p, ring + tcpsm__ring_at(cap, head, off), k);
+    if (k == n)
+        return s;
+    t = tcpsm__sum_copy(p != NULL ? p + k : NULL, ring, n - k);
+    return tcpsm__fold(s + (k & 1 ? tcpsm__swap16(t) : t));
+}
+
+/* ---- >>ranges -------------------------------------------------------
+   What lies out of order beyond RCV.NXT: sorted, disjoint and never
+   touching, start < end; order[] names them from the most to the least
+   recently changed (RFC 2018 s4).
+
+     before    RCV.NXT   [100 200)         [400 500)
+     insert [150 420)
+     after     RCV.NXT   [100                   500)        */
+
+struct tcpsm__ranges {
+    uint32_t *start, *end;
+    uint8_t *order;
+    uint32_t base; /* RCV.NXT: distances are from here */
+    uint8_t n, cap;
+};
+
+TCPSM__FN int tcpsm__ranges_valid(const struct tcpsm__ranges *r,
+                                  uint32_t limit)
+{
+    uint32_t i, prev = 0, seen = 0, a, b;
+    if (r->n > r->cap)
+        return 0;
+    for (i = 0; i < r->n; i++) {
+        a = r->start[i] - r->base;
+        b = r->end[i] - r->base;
+        if (a <= prev || b <= a || b > limit)
+            return 0;
+        if (r->order[i] >= r->n)
+            return 0;
+        prev = b;
+        TCPSM_STEP();
+    }
+    for (i = 0; i < r->n; i++) { /* a permutation: each index once */
+        uint32_t j, k = 0;
+        for (j = 0; j < r->n; j++)
+            k += r->order[j] == i;
+        seen += k == 1;
+        TCPSM_STEP();
+    }
+    return seen == r->n;
+}
+
+/* Makes range i the most recent one. */
+TCPSM__FN void tcpsm__ranges_touch(struct tcpsm__ranges *r, uint32_t i)
+{
+    uint32_t k;
+    for (k = 0; k < r->n && r->order[k] != i; k++)
+        TCPSM_STEP();
+    if (k == r->n)
+        return;
+    memmove(r->order + 1, r->order, k);
+    r->order[0] = (uint8_t)i;
+}
+
+TCPSM__FN void tcpsm__ranges_delete(struct tcpsm__ranges *r, uint32_t i)
+{
+    uint32_t k, out = 0, rest = (uint32_t)r->n - 1 - i;
+    for (k = 0; k < r->n; k++) {
+        if (r->order[k] == i)
+            continue;
+        r->order[out++] = (uint8_t)(r->order[k] - (r->order[k] > i));
+        TCPSM_STEP();
+    }
+    memmove(r->start + i, r->start + i + 1, rest * sizeof *r->start);
+    memmove(r->end + i, r->end + i + 1, rest * sizeof *r->end);
+    r->n--;
+    r->start[r->n] = r->end[r->n] = 0; /* dead fields are zero */
+    r->order[r->n] = 0;
+}
+
+TCPSM__FN int tcpsm__ranges_insert_at(struct tcpsm__ranges *r, uint32_t i,
+                                      uint32_t a, uint32_t b)
+{
+    uint32_t k, rest = (uint32_t)r->n - i;
+    if (r->n == r->cap)
+        return 0;
+    memmove(r->start + i + 1, r->start + i, rest * sizeof *r->start);
+    memmove(r->end + i + 1, r->end + i, rest * sizeof *r->end);
+    r->start[i] = a;
+    r->end[i] = b;
+    for (k = 0; k < r->n; k++) {
+        r->order[k] = (uint8_t)(r->order[k] + (r->order[k] >= i));
+        TCPSM_STEP();
+    }
+    memmove(r->order + 1, r->order, r->n);
+    r->order[0] = (uint8_t)i;
+    r->n++;
+    return 1;
+}
+
+/* The first range whose end is at or beyond a. */
+TCPSM__FN uint32_t tcpsm__ranges_find(const struct tcpsm__ranges *r,
+                                      uint32_t a)
+{
+    uint32_t i;
+    for (i = 0; i < r->n && r->end[i] - r->base < a - r->base; i++)
+        TCPSM_STEP();
+    return i;
+}
+
+/* Adds [a, b), which lies beyond base. 0: the table is full and it touches
+   nothing in it. */
+TCPSM__FN int tcpsm__ranges_add(struct tcpsm__ranges *r, uint32_t a,
+                                uint32_t b)
+{
+    uint32_t i = tcpsm__ranges_find(r, a);
+    if (i == r->n || b - r->base < r->start[i] - r->base)
+        return tcpsm__ranges_insert_at(r, i, a, b);
+    if (a - r->base < r->start[i] - r->base)
+        r->start[i] = a;
+    if (b - r->base > r->end[i] - r->base)
+        r->end[i] = b;
+    while (i + 1u < r->n &&
+           r->start[i + 1] - r->base <= r->end[i] - r->base) {
+        if (r->end[i + 1] - r->base > r->end[i] - r->base)
+            r->end[i] = r->end[i + 1];
+        tcpsm__ranges_delete(r, i + 1);
+        TCPSM_STEP();
+    }
+    tcpsm__ranges_touch(r, i);
+    return 1;
+}
+
+/* The first part of [a, b) that is already there; its length, or 0. */
+TCPSM__FN uint32_t tcpsm__ranges_overlap(const struct tcpsm__ranges *r,
+                                         uint32_t a, uint32_t b, uint32_t *at)
+{
+    uint32_t i = tcpsm__ranges_find(r, a + 1), lo, hi;
+    if (i == r->n)
+        return 0;
+    lo = tcpsm__max(a - r->base, r->start[i] - r->base);
+    hi = tcpsm__min(b - r->base, r->end[i] - r->base);
+    if (lo >= hi)
+        return 0;
+    *at = r->base + lo;
+    return hi - lo;
+}
+
+/* ---- >>runs ---------------------------------------------------------
+   What is in flight, oldest first. Run i covers [end[i-1], end[i]), the
+   first from SND.UNA, the last to SND.NXT. Segments that were sent within
+   min_RTT/8 of each other share a run: `first` is the time of the first
+   of them (RTT samples use it), `last` of the last (loss deadlines use
+   it), so the error only ever delays. meta: six flags and last - first in
+   ten bits, rounded up.
+
+     SND.UNA            SND.NXT
+     |  run 0  | run 1  |
+     | t 10-11 | t 18   |          sent at 10 ms to 11 ms, and at 18 ms */
+
+enum {
+    TCPSM__R_SACKED = 1,
+    TCPSM__R_LOST = 2,   /* to be sent again, not in flight */
+    TCPSM__R_RETX = 4,   /* was sent more than once (Karn) */
+    TCPSM__R_PROBE = 8,  /* never merges */
+    TCPSM__R_MULTI = 16, /* several segments: its times are a span */
+    TCPSM__R_FLAGS = 63
+};
+
+struct tcpsm__runs {
+    uint32_t *end, *first;
+    uint16_t *meta;
+    uint32_t base; /* SND.UNA */
+    uint8_t n, cap;
+};
+
+/* 5-bit exponent, 5-bit mantissa; rounds up */
+TCPSM__FN uint16_t tcpsm__delta_enc(uint32_t d)
+{
+    uint32_t e = 0, up;
+    while (d > 31u) {
+        up = d & 1;
+        d = (d >> 1) + up;
+        e++;
+        TCPSM_STEP();
+    }
+    return (uint16_t)((e << 5 | d) << 6);
+}
+
+TCPSM__FN uint32_t tcpsm__delta_dec(uint16_t meta)
+{
+    uint32_t e = (uint32_t)meta >> 11, m = (uint32_t)meta >> 6 & 31u;
+    return m << e;
+}
+
+TCPSM__FN uint32_t tcpsm__run_start(const struct tcpsm__runs *r, uint32_t i)
+{
+    return i == 0 ? r->base : r->end[i - 1];
+}
+
+TCPSM__FN uint32_t tcpsm__run_len(const struct tcpsm__runs *r, uint32_t i)
+{
+    return r->end[i] - tcpsm__run_start(r, i);
+}
+
+TCPSM__FN uint32_t tcpsm__run_last(const struct tcpsm__runs *r, uint32_t i)
+{
+    return r->first[i] + tcpsm__delta_dec(r->meta[i]);
+}
+
+TCPSM__FN int tcpsm__runs_valid(const struct tcpsm__runs *r, uint32_t nxt)
+{
+    uint32_t i, prev = 0, d;
+    if (r->n > r->cap)
+        return 0;
+    if ((r->n == 0) != (nxt == r->base))
+        return 0;
+    for (i = 0; i < r->n; i++) {
+        d = r->end[i] - r->base;
+        if (d <= prev || (r->meta[i] >> 11) > 27)
+            return 0;
+        prev = d;
+        TCPSM_STEP();
+    }
+    return prev == nxt - r->base;
+}
+
+TCPSM__FN void tcpsm__runs_delete(struct tcpsm__runs *r, uint32_t i,
+                                  uint32_t k)
+{
+    uint32_t rest = (uint32_t)r->n - i - k, j;
+    memmove(r->end + i, r->end + i + k, rest * sizeof *r->end);
+    memmove(r->first + i, r->first + i + k, rest * sizeof *r->first);
+    memmove(r->meta + i, r->meta + i + k, rest * sizeof *r->meta);
+    for (j = r->n - k; j < r->n; j++) {
+        r->end[j] = r->first[j] = 0;
+        r->meta[j] = 0;
+        TCPSM_STEP();
+    }
+    r->n = (uint8_t)(r->n - k);
+}
+
+/* How badly runs i and i+1 go together: the lower the better. */
+TCPSM__FN uint32_t tcpsm__runs_misfit(const struct tcpsm__runs *r, uint32_t i)
+{
+    uint32_t a = tcpsm__run_last(r, i), b = tcpsm__run_last(r, i + 1);
+    uint32_t d = tcpsm__seq_lt(a, b) ? b - a : a - b;
+    uint16_t x = (uint16_t)(r->meta[i] ^ r->meta[i + 1]);
+    uint16_t any = (uint16_t)(r->meta[i] | r->meta[i + 1]);
+    d >>= 3;
+    if (x & TCPSM__R_LOST)
+        d |= 0x20000000u;
+    if (any & TCPSM__R_PROBE)
+        d |= 0x40000000u;
+    if (any & TCPSM__R_SACKED)
+        d |= 0x80000000u;
+    return d;
+}
+
+/* Frees one entry: the two neighbours closest in time become one, the
+   later wins. SACK information may be lost, data never. n >= 2. */
+TCPSM__FN void tcpsm__runs_squeeze(struct tcpsm__runs *r)
+{
+    uint32_t i, best = 0, cost = 0xFFFFFFFFu, d;
+    uint16_t flags;
+    for (i = 0; i + 1u < r->n; i++) {
+        d = tcpsm__runs_misfit(r, i);
+        if (d < cost) {
+            cost = d;
+            best = i;
+        }
+        TCPSM_STEP();
+    }
+    flags = (uint16_t)((r->meta[best] | r->meta[best + 1]) &
+                       (TCPSM__R_RETX | TCPSM__R_LOST));
+    flags = (uint16_t)(flags | TCPSM__R_MULTI);
+    if (tcpsm__seq_lt(tcpsm__run_last(r, best), tcpsm__run_last(r, best + 1)))
+        r->first[best] = tcpsm__run_last(r, best + 1);
+    else
+        r->first[best] = tcpsm__run_last(r, best);
+    r->meta[best] = flags;
+    r->end[best] = r->end[best + 1];
+    tcpsm__runs_delete(r, best + 1, 1);
+}
+
+/* May something sent now with these flags join run i? */
+TCPSM__FN int tcpsm__run_joins(const struct tcpsm__runs *r, uint32_t i,
+                               uint16_t flags, uint32_t now, uint32_t min_rtt)
+{
+    uint32_t mask = TCPSM__R_FLAGS & ~(uint32_t)TCPSM__R_MULTI;
+    if ((r->meta[i] & mask) != flags)
+        return 0;
+    if (flags & (TCPSM__R_PROBE | TCPSM__R_SACKED | TCPSM__R_LOST))
+        return 0;
+    return now - r->first[i] <= min_rtt >> 3;
+}
+
+TCPSM__FN void tcpsm__run_join(struct tcpsm__runs *r, uint32_t i,
+                               uint32_t end, uint32_t now)
+{
+    uint32_t f = r->meta[i] & TCPSM__R_FLAGS;
+    r->end[i] = end;
+    r->meta[i] =
+        (uint16_t)(f | TCPSM__R_MULTI | tcpsm__delta_enc(now - r->first[i]));
+}
+
+/* New data [SND.NXT, end) was sent now. */
+TCPSM__FN void tcpsm__runs_push(struct tcpsm__runs *r, uint32_t end,
+                                uint16_t flags, uint32_t now,
+                                uint32_t min_rtt)
+{
+    if (r->n > 0 && tcpsm__run_joins(r, r->n - 1u, flags, now, min_rtt)) {
+        tcpsm__run_join(r, r->n - 1u, end, now);
+        return;
+    }
+    if (r->n == r->cap)
+        tcpsm__runs_squeeze(r);
+    r->end[r->n] = end;
+    r->first[r->n] = now;
+    r->meta[r->n] = flags;
+    r->n++;
+}
+
+/* The run that holds seq, which lies in [base, last end). */
+TCPSM__FN uint32_t tcpsm__runs_find(const struct tcpsm__runs *r, uint32_t seq)
+{
+    uint32_t i;
+    for (i = 0; i + 1u < r->n && r->end[i] - r->base <= seq - r->base; i++)
+        TCPSM_STEP();
+    return i;
+}
+
+/* Makes seq a boundary between runs, if there is room; returns the index
+   of the run that then starts at or before it. */
+TCPSM__FN uint32_t tcpsm__runs_split(struct tcpsm__runs *r, uint32_t seq)
+{
+    uint32_t i, rest;
+    if (r->n == r->cap && r->n > 2)
+        tcpsm__runs_squeeze(r);
+    i = tcpsm__runs_find(r, seq);
+    if (tcpsm__run_start(r, i) == seq || r->n == r->cap)
+        return i;
+    rest = (uint32_t)r->n - i;
+    memmove(r->end + i + 1, r->end + i, rest * sizeof *r->end);
+    memmove(r->first + i + 1, r->first + i, rest * sizeof *r->first);
+    memmove(r->meta + i + 1, r->meta + i, rest * sizeof *r->meta);
+    r->end[i] = seq;
+    r->n++;
+    return i + 1;
+}
+
+/* Sets flags on all of [base, end), merging what becomes equal. */
+TCPSM__FN void tcpsm__runs_lose_all(struct tcpsm__runs *r)
+{
+    uint16_t flags;
+    if (r->n == 0)
+        return;
+    flags = TCPSM__R_LOST | TCPSM__R_MULTI | TCPSM__R_RETX;
+    r->end[0] = r->end[r->n - 1];
+    r->first[0] = tcpsm__run_last(r, r->n - 1u);
+    r->meta[0] = flags;
+    tcpsm__runs_delete(r, 1, (uint32_t)r->n - 1);
+}
+
+/* Marks [base, end) lost: the first segment, for fast retransmit. */
+TCPSM__FN void tcpsm__runs_lose_first(struct tcpsm__runs *r, uint32_t end)
+{
+    uint32_t i, k;
+    if (r->n == 0)
+        return;
+    if (end - r->base < r->end[r->n - 1] - r->base) {
+        k = tcpsm__runs_split(r, end);
+        if (k == 0)
+            k = 1; /* no room: all of the first run */
+    } else {
+        k = r->n;
+    }
+    for (i = 0; i < k; i++) {
+        r->meta[i] |= TCPSM__R_LOST;
+        TCPSM_STEP();
+    }
+}
+
+/* The first lost run, or n. */
+TCPSM__FN uint32_t tcpsm__runs_lost(const struct tcpsm__runs *r)
+{
+    uint32_t i;
+    for (i = 0; i < r->n && !(r->meta[i] & TCPSM__R_LOST); i++)
+        TCPSM_STEP();
+    return i;
+}
+
+/* Bytes in flight: sent, and neither SACKed nor lost. */
+TCPSM__FN uint32_t tcpsm__runs_flight(const struct tcpsm__runs *r)
+{
+    uint32_t i, n = 0;
+    for (i = 0; i < r->n; i++) {
+        if (!(r->meta[i] & (TCPSM__R_SACKED | TCPSM__R_LOST)))
+            n += tcpsm__run_len(r, i);
+        TCPSM_STEP();
+    }
+    return n;
+}
+
+/* The start of lost run i, up to end (in that run), was sent again now. */
+TCPSM__FN void tcpsm__runs_resent(struct tcpsm__runs *r, uint32_t i,
+                                  uint32_t end, uint32_t now,
+                                  uint32_t min_rtt)
+{
+    uint32_t start = tcpsm__run_start(r, i);
+    if (end != r->end[i]) {
+        tcpsm__runs_split(r, end);
+        i = tcpsm__runs_find(r, start);
+    }
+    if (i > 0 && tcpsm__run_joins(r, i - 1, TCPSM__R_RETX, now, min_rtt)) {
+        tcpsm__run_join(r, i - 1, r->end[i], now);
+        tcpsm__runs_delete(r, i, 1);
+        return;
+    }
+    r->first[i] = now;
+    r->meta[i] = TCPSM__R_RETX;
+}
+
+/* Everything below una is acknowledged. Returns the index+1 of the newest
+   run that was acknowledged as a whole, in *sample the time since it was
+   first sent and in *exact whether that time is one segment's; 0: none
+   that Karn's rule allows (RFC6298-7). */
+TCPSM__FN int tcpsm__runs_ack(struct tcpsm__runs *r, uint32_t una,
+                              uint32_t now, uint32_t *sample, int *exact)
+{
+    uint32_t i, d = una - r->base;
+    int found = 0;
+    for (i = 0; i < r->n && r->end[i] - r->base <= d; i++) {
+        found = 0;
+        if (!(r->meta[i] & (TCPSM__R_RETX | TCPSM__R_LOST | TCPSM__R_SACKED |
+                            TCPSM__R_PROBE))) {
+            found = 1;
+            *sample = now - r->first[i];
+            *exact = !(r->meta[i] & TCPSM__R_MULTI);
+        }
+        TCPSM_STEP();
+    }
+    tcpsm__runs_delete(r, 0, i);
+    r->base = una;
+    return found;
+}
+
+/* ---- >>rtt ----------------------------------------------------------
+   RFC 6298. Times in us. */
+
+struct tcpsm__rtt {
+    uint32_t srtt, rttvar;
+};
+
+/* RFC6298-2, -3, -4; shift is log2 of the samples per round trip beyond
+   one (RFC 7323 appendix G). */
+TCPSM__FN void tcpsm__rtt_sample(struct tcpsm__rtt *t, uint32_t r,
+                                 uint32_t shift)
+{
+    uint32_t d;
+    r = tcpsm__min(tcpsm__max(r, 1), 0x0FFFFFFFu);
+    if (t->srtt == 0) {
+        t->srtt = r;
+        t->rttvar = r / 2;
+        return;
+    }
+    d = t->srtt > r ? t->srtt - r : r - t->srtt;
+    if (d > t->rttvar) /* RTTVAR first, with the old SRTT */
+        t->rttvar += (d - t->rttvar) >> (2 + shift);
+    else
+        t->rttvar -= (t->rttvar - d) >> (2 + shift);
+    if (r > t->srtt)
+        t->srtt += (r - t->srtt) >> (3 + shift);
+    else
+        t->srtt -= (t->srtt - r) >> (3 + shift);
+}
+
+/* RFC6298-1, -5, -6, -9 and, after a lost SYN, -14. */
+TCPSM__FN uint32_t tcpsm__rtt_rto(const struct tcpsm__rtt *t, uint32_t g,
+                                  uint32_t lo, uint32_t hi, int syn_lost)
+{
+    uint32_t rto = syn_lost ? 3000000u : 1000000u;
+    if (t->srtt != 0)
+        rto = t->srtt + tcpsm__max(g, 4 * t->rttvar);
+    return tcpsm__min(tcpsm__max(rto, lo), hi);
+}
+
+/* RFC6298-13: doubled n times, at most hi. */
+TCPSM__FN uint32_t tcpsm__rtt_backoff(uint32_t rto, uint32_t n, uint32_t hi)
+{
+    while (n-- > 0 && rto < hi) {
+        rto = rto > hi / 2 ? hi : rto * 2;
+        TCPSM_STEP();
+    }
+    return rto;
+}
+
+/* ---- >>cc -----------------------------------------------------------
+   NewReno (RFC 5681). The inflation of fast recovery is in >>recovery. */
+
+#define TCPSM__MAX_CWND 0x3FFFFFFFu
+
+/* RFC 6928: about ten segments; RFC 5681 s3.1's bounds for a large MSS
+   are inside it. */
+TCPSM__FN void tcpsm__newreno_init(tcpsm_cc_state *s, const tcpsm_cc_event *e)
+{
+    s->cwnd = e->initial_window;
+    s->ssthresh = TCPSM__MAX_CWND; /* RFC5681-5 */
+    s->w[0] = 0;
+}
+
+TCPSM__FN void tcpsm__newreno_acked(tcpsm_cc_state *s,
+                                    const tcpsm_cc_event *e)
+{
+    if (e->app_limited)
+        return;
+    if (s->cwnd < s->ssthresh) { /* RFC5681-6 */
+        s->cwnd += tcpsm__min(e->acked, e->mss);
+    } else { /* RFC5681-7: one SMSS a window, counted in bytes */
+        s->w[0] += e->acked;
+        if (s->w[0] >= s->cwnd) {
+            s->w[0] -= s->cwnd;
+            s->w[0] = tcpsm__min(s->w[0], s->cwnd);
+            s->cwnd += e->mss;
+        }
+    }
+    s->cwnd = tcpsm__min(s->cwnd, TCPSM__MAX_CWND);
+}
+
+TCPSM__FN void tcpsm__newreno_loss(tcpsm_cc_state *s, const tcpsm_cc_event *e)
+{
+    s->ssthresh = tcpsm__max(e->flight / 2, 2 * e->mss); /* RFC5681-12 */
+    s->cwnd = s->ssthresh;
+    s->w[0] = 0;
+}
+
+TCPSM__FN void tcpsm__newreno_timeout(tcpsm_cc_state *s,
+                                      const tcpsm_cc_event *e)
+{
+    if (!e->again) /* RFC5681-8: held on repeats */
+        s->ssthresh = tcpsm__max(e->flight / 2, 2 * e->mss);
+    s->cwnd = e->mss; /* RFC5681-9 */
+    s->w[0] = 0;
+}
+
+TCPSM__FN void tcpsm__newreno_idle(tcpsm_cc_state *s, const tcpsm_cc_event *e)
+{
+    s->cwnd = tcpsm__min(s->cwnd, e->initial_window); /* RFC5681-14 */
+}
+
+enum {
+    TCPSM__CC_INIT,
+    TCPSM__CC_ACKED,
+    TCPSM__CC_LOSS,
+    TCPSM__CC_TIMEOUT,
+    TCPSM__CC_IDLE
+};
+
+TCPSM__FN void tcpsm__cc_builtin(int what, tcpsm_cc_state *s,
+                                 const tcpsm_cc_event *e)
+{
+    switch (what) {
+    case TCPSM__CC_INIT:
+        tcpsm__newreno_init(s, e);
+        break;
+    case TCPSM__CC_ACKED:
+        tcpsm__newreno_acked(s, e);
+        break;
+    case TCPSM__CC_LOSS:
+        tcpsm__newreno_loss(s, e);
+        break;
+    case TCPSM__CC_TIMEOUT:
+        tcpsm__newreno_timeout(s, e);
+        break;
+    default:
+        tcpsm__newreno_idle(s, e);
+        break;
+    }
+}
+
+TCPSM__FN void (*tcpsm__cc_hook(const tcpsm_cc *cc,
+                                int what))(tcpsm_cc_state *,
+                                           const tcpsm_cc_event *)
+{
+    if (cc == NULL)
+        return NULL;
+    switch (what) {
+    case TCPSM__CC_INIT:
+        return cc->init;
+    case TCPSM__CC_ACKED:
+        return cc->acked;
+    case TCPSM__CC_LOSS:
+        return cc->loss;
+    case TCPSM__CC_TIMEOUT:
+        return cc->timeout;
+    default:
+        return cc->idle;
+    }
+}
+
+TCPSM__FN void tcpsm__cc_call(const tcpsm_cc *cc, int what, tcpsm_cc_state *s,
+                              const tcpsm_cc_event *e)
+{
+    void (*f)(tcpsm_cc_state *, const tcpsm_cc_event *) =
+        tcpsm__cc_hook(cc, what);
+    if (f != NULL)
+        f(s, e);
+    else
+        tcpsm__cc_builtin(what, s, e);
+    if (s->cwnd < e->mss)
+        s->cwnd = e->mss;
+    s->cwnd = tcpsm__min(s->cwnd, TCPSM__MAX_CWND);
+    s->ssthresh =
+        tcpsm__min(tcpsm__max(s->ssthresh, 2 * e->mss), TCPSM__MAX_CWND);
+}
+
+/* ---- >>recovery -----------------------------------------------------
+   Nothing of RACK-TLP here yet: NewReno (RFC 6582) acts on the runs from
+   >>conn, where SND.UNA, dupacks and recover are. */
+
+/* ---- >>conn ---------------------------------------------------------
+   The state machine. Input judges a segment without changing anything,
+   then acts on the verdict; output is the only place that sends.
+
+   Which segments may change what, by state (law 9). "ok" is SEQ and ACK
+   both acceptable; the rest are the exceptions that the RFCs name.
+
+     state         text  SND.WND  TS.Recent  RST by      SYN
+     LISTEN        -     SYN      SYN        ignored     opens
+     SYN-SENT      ok    SYN      SYN        ACK of SYN  opens, or crosses
+     SYN-RECEIVED  ok    ok       ok         SEQ (5961)  to LISTEN, or ACK
+     ESTABLISHED   ok    ok       ok         SEQ (5961)  challenge ACK
+     FIN-WAIT-1,2  ok    ok       ok         SEQ (5961)  challenge ACK
+     CLOSE-WAIT    -     ok       ok         SEQ (5961)  challenge ACK
+     CLOSING       -     ok       ok         SEQ (5961)  challenge ACK
+     LAST-ACK      -     ok       ok         SEQ (5961)  challenge ACK
+     TIME-WAIT     -     -        -          ignored     RFC 6191
+
+   At zero window ACK, URG and RST of a segment at RCV.NXT still count
+   (RFC9293-MUST-66); the exact old FIN restarts 2 MSL; a wholly old
+   segment is reported by D-SACK; a RST needs no acceptable ACK. */
+
+/* tcpsm_conn.flags */
+#define TCPSM__F_PASSIVE 0x1u   /* came from LISTEN (RFC9293-MUST-11) */
+#define TCPSM__F_ANY_LOCAL 0x2u /* LISTEN: what to forget again */
+#define TCPSM__F_ANY_REMOTE 0x4u
+#define TCPSM__F_ANY_RPORT 0x8u
+#define TCPSM__F_TS 0x10u /* negotiated */
+#define TCPSM__F_SACK 0x20u
+#define TCPSM__F_WS 0x40u
+#define TCPSM__F_SYN_OUT                                                     \
+    0x80u                       /* our SYN is not acknowledged: it is
+                                     the octet at SND.UNA */
+#define TCPSM__F_SYN_DUE 0x100u /* send the SYN (again) */
+#define TCPSM__F_FIN_QUEUED 0x200u
+#define TCPSM__F_FIN_SENT 0x400u /* the FIN is the octet before SND.NXT */
+#define TCPSM__F_FIN_RCVD 0x800u
+#define TCPSM__F_FIN_HELD 0x1000u /* the last range ends with the FIN */
+#define TCPSM__F_CLOSED 0x2000u   /* the owner closed for good */
+#define TCPSM__F_ACK_NOW 0x4000u
+#define TCPSM__F_RST_DUE 0x8000u
+#define TCPSM__F_REPLY_RST 0x10000u /* <SEQ=recover><CTL=RST> */
+#define TCPSM__F_PROBE_DUE 0x20000u
+#define TCPSM__F_KEEP_DUE 0x40000u
+#define TCPSM__F_OVERRIDE 0x80000u /* SWS override or cork flush */
+#define TCPSM__F_FORCE 0x100000u   /* one retransmission past cwnd */
+#define TCPSM__F_RECOVERY 0x200000u
+#define TCPSM__F_SYN_LOST 0x400000u
+#define TCPSM__F_SND_URG 0x800000u
+#define TCPSM__F_RCV_URG 0x1000000u
+#define TCPSM__F_EOR 0x2000000u
+#define TCPSM__F_PARTIAL 0x4000000u /* a partial ACK was seen (6582) */
+#define TCPSM__F_WOKEN 0x8000000u   /* on the wake list */
+#define TCPSM__F_KEEP 0x10000000u   /* options of the owner */
+#define TCPSM__F_CORK 0x20000000u
+#define TCPSM__F_MORE 0x40000000u
+#define TCPSM__F_QUIET 0x80000000u /* no reports (RFC9293-SHLD-20) */
+/* what survives from one connection to the next */
+#define TCPSM__F_OWNER                                                       \
+    (TCPSM__F_WOKEN | TCPSM__F_KEEP | TCPSM__F_CORK | TCPSM__F_QUIET)
+#define TCPSM__F_LISTENER                                                    \
+    (TCPSM__F_ANY_LOCAL | TCPSM__F_ANY_REMOTE | TCPSM__F_ANY_RPORT)
+
+/* tcpsm_conn.timers: four armed bits, and the kind of aux above them */
+#define TCPSM__T_RTX 1u
+#define TCPSM__T_ACK 2u
+#define TCPSM__T_AUX 4u
+#define TCPSM__T_UTO 8u
+#define TCPSM__T_ALL 15u
+enum {
+    TCPSM__AUX_NONE,
+    TCPSM__AUX_KEEP,
+    TCPSM__AUX_FIN_2,
+    TCPSM__AUX_TIME_WAIT
+};
+/* tcpsm_conn.more: the kind of the retransmit-like timer, and flags */
+enum {
+    TCPSM__RTX_NONE,
+    TCPSM__RTX_RTO,
+    TCPSM__RTX_PERSIST,
+    TCPSM__RTX_FLUSH /* sender SWS override, cork */
+};
+#define TCPSM__M_KIND 7u
+#define TCPSM__M_FULL_ACKED 8u  /* a packet of today's MTU got through */
+#define TCPSM__M_SHORT_SEND 16u /* EV_WRITABLE is wanted */
+#define TCPSM__M_TS_VALID 32u   /* ts_recent holds something */
+#define TCPSM__M_SENT 64u       /* sent_at holds something */
+#define TCPSM__M_DUPS 128u      /* dupacks belong to this SND.UNA */
+
+#define TCPSM__O_V6 0x400u
+#define TCPSM__O_ANY_FAMILY 0x800u /* LISTEN: the SYN decides */
+#define TCPSM__O_FLAGS 0x3FFu
+#define TCPSM__HAVE_OPTIONS (!TCPSM__TINY)
+#define TCPSM__FLUSH_US 200000u    /* RFC 9293 s3.8.6.2.1: 0.1 to 1 s */
+#define TCPSM__CHALLENGE_TICKS 76u /* RFC 5961 s7: 5 s in 2^16 us */
+#define TCPSM__MSS_FLOOR 48u       /* a smaller MSS option is taken as this */
+#define TCPSM__MTU4_FLOOR 296u     /* of an ICMP claim; RFC 1191 s3 */
+#define TCPSM__MTU6_FLOOR 1280u    /* RFC 8201 s4 */
+#define TCPSM__R1 3u               /* RFC9293-SHLD-10 */
+#define TCPSM__SYN_ACKS 3u         /* then a LISTEN listens again */
+
+#define TCPSM__COUNT(c, field, n)                                            \
+    do {                                                                     \
+        if ((c)->p.counters != NULL)                                         \
+            (c)->p.counters->field += (n);                                   \
+    } while (0)
+
+TCPSM__FN int tcpsm__is(const tcpsm_conn *c, uint32_t flag)
+{
+    return (c->flags & flag) != 0;
+}
+
+TCPSM__FN uint8_t tcpsm__family(const tcpsm_conn *c)
+{
+    return c->opts & TCPSM__O_V6 ? 6 : 4;
+}
+
+TCPSM__FN uint32_t tcpsm__alen(uint8_t family)
+{
+    return family == 4 ? 4u : 16u;
+}
+
+TCPSM__FN uint32_t tcpsm__ip_len(const tcpsm_conn *c)
+{
+    return tcpsm__family(c) == 4 ? 20u : 40u;
+}
+
+TCPSM__FN uint32_t tcpsm__rtx_kind(const tcpsm_conn *c)
+{
+    return c->more & TCPSM__M_KIND;
+}
+
+TCPSM__FN uint32_t tcpsm__aux_kind(const tcpsm_conn *c)
+{
+    return (uint32_t)c->timers >> 4 & 3u;
+}
+
+/* ESTABLISHED and later */
+TCPSM__FN int tcpsm__synchronized(const tcpsm_conn *c)
+{
+    return c->state >= TCPSM_ESTABLISHED;
+}
+
+/* States in which text from the peer is taken. */
+TCPSM__FN int tcpsm__reads(const tcpsm_conn *c)
+{
+    return c->state == TCPSM_ESTABLISHED || c->state == TCPSM_FIN_WAIT_1 ||
+           c->state == TCPSM_FIN_WAIT_2;
+}
+
+/* States in which our text or FIN may still have to go out. */
+TCPSM__FN int tcpsm__writes(const tcpsm_conn *c)
+{
+    return c->state == TCPSM_ESTABLISHED || c->state == TCPSM_CLOSE_WAIT ||
+           c->state == TCPSM_FIN_WAIT_1 || c->state == TCPSM_CLOSING ||
+           c->state == TCPSM_LAST_ACK;
+}
+
+/* --- the tables as views --- */
+
+TCPSM__FN uint32_t *tcpsm__lent_words(const tcpsm_conn *c)
+{
+    return (uint32_t *)(void *)(((uintptr_t)c->p.tables + 3u) &
+                                ~(uintptr_t)3u);
+}
+
+/* lent: end[n] first[n] start[n] end[n], then meta[n], then order[n] */
+#define TCPSM__LENT_ENTRY 19u
+
+TCPSM__FN struct tcpsm__runs tcpsm__runs_of(tcpsm_conn *c)
+{
+    struct tcpsm__runs r;
+    uint32_t n = c->table_cap, *w;
+    r.base = c->snd_una;
+    r.n = c->runs_n;
+    if (n == 0) {
+        r.end = c->run_end;
+        r.first = c->run_first;
+        r.meta = c->run_meta;
+        r.cap = TCPSM_RUNS;
+        return r;
+    }
+    w = tcpsm__lent_words(c);
+    r.end = w;
+    r.first = w + n;
+    r.meta = (uint16_t *)(void *)(w + 4 * n);
+    r.cap = (uint8_t)n;
+    return r;
+}
+
+TCPSM__FN struct tcpsm__ranges tcpsm__ranges_of(tcpsm_conn *c)
+{
+    struct tcpsm__ranges r;
+    uint32_t n = c->table_cap, *w;
+    r.base = c->rcv_nxt;
+    r.n = c->ranges_n;
+    if (n == 0) {
+        r.start = c->range_start;
+        r.end = c->range_end;
+        r.order = c->range_order;
+        r.cap = TCPSM_RANGES;
+        return r;
+    }
+    w = tcpsm__lent_words(c);
+    r.start = w + 2 * n;
+    r.end = w + 3 * n;
+    r.order = (uint8_t *)(void *)(w + 4 * n) + 2 * n;
+    r.cap = (uint8_t)n;
+    return r;
+}
+
+/* Views of a connection that is only read. */
+TCPSM__FN struct tcpsm__runs tcpsm__runs_in(const tcpsm_conn *c)
+{
+    return tcpsm__runs_of((tcpsm_conn *)(uintptr_t)(const void *)c);
+}
+
+TCPSM__FN struct tcpsm__ranges tcpsm__ranges_in(const tcpsm_conn *c)
+{
+    return tcpsm__ranges_of((tcpsm_conn *)(uintptr_t)(const void *)c);
+}
+
+/* --- time --- */
+
+TCPSM__FN uint32_t tcpsm__now32(const tcpsm_conn *c)
+{
+    return (uint32_t)c->now;
+}
+
+/* RFC7323-14: a tick of 1.024 ms, so that nothing is divided */
+TCPSM__FN uint32_t tcpsm__ticks(tcpsm_time t)
+{
+    return (uint32_t)(t >> 10);
+}
+
+TCPSM__FN tcpsm_time tcpsm__ms(uint16_t k)
+{
+    return (tcpsm_time)tcpsm__k_dec(k) * 1000u;
+}
+
+/* A 32-bit time within 2^31 us of c->now, and a 48-bit one, made whole. */
+TCPSM__FN tcpsm_time tcpsm__at32(const tcpsm_conn *c, uint32_t lo)
+{
+    uint32_t d = lo - (uint32_t)c->now, back = 0u - d;
+    if (!(d & 0x80000000u))
+        return c->now + d;
+    return c->now > back ? c->now - back : 0;
+}
+
+TCPSM__FN tcpsm_time tcpsm__at48(const tcpsm_conn *c, uint16_t hi,
+                                 uint32_t lo)
+{
+    const tcpsm_time mask = ((tcpsm_time)1 << 48) - 1;
+    tcpsm_time d = (((tcpsm_time)hi << 32 | lo) - c->now) & mask;
+    tcpsm_time back = (0 - d) & mask;
+    if (d >> 47 == 0)
+        return c->now + d;
+    return c->now > back ? c->now - back : 0;
+}
+
+TCPSM__FN tcpsm_time tcpsm__timer(const tcpsm_conn *c, uint32_t which)
+{
+    switch (which) {
+    case TCPSM__T_RTX:
+        return tcpsm__at32(c, c->rtx_at);
+    case TCPSM__T_ACK:
+        return tcpsm__at32(c, c->ack_at);
+    case TCPSM__T_AUX:
+        return tcpsm__at48(c, c->aux_hi, c->aux_lo);
+    default:
+        return tcpsm__at48(c, c->uto_hi, c->uto_lo);
+    }
+}
+
+/* Arms a timer d after c->now. */
+TCPSM__FN void tcpsm__arm(tcpsm_conn *c, uint32_t which, tcpsm_time d)
+{
+    tcpsm_time t = c->now + d;
+    c->timers = (uint8_t)(c->timers | which);
+    switch (which) {
+    case TCPSM__T_RTX:
+        c->rtx_at = (uint32_t)t;
+        break;
+    case TCPSM__T_ACK:
+        c->ack_at = (uint32_t)t;
+        break;
+    case TCPSM__T_AUX:
+        c->aux_lo = (uint32_t)t;
+        c->aux_hi = (uint16_t)(t >> 32);
+        break;
+    default:
+        c->uto_lo = (uint32_t)t;
+        c->uto_hi = (uint16_t)(t >> 32);
+        break;
+    }
+}
+
+/* Dead fields are zero. */
+TCPSM__FN void tcpsm__disarm(tcpsm_conn *c, uint32_t which)
+{
+    c->timers = (uint8_t)(c->timers & ~which);
+    if (which & TCPSM__T_RTX)
+        c->rtx_at = 0;
+    if (which & TCPSM__T_ACK)
+        c->ack_at = 0;
+    if (which & TCPSM__T_AUX)
+        c->aux_lo = c->aux_hi = 0;
+    if (which & TCPSM__T_UTO)
+        c->uto_lo = c->uto_hi = 0;
+}
+
+/* The earliest armed timer; *which 0: none. */
+TCPSM__FN tcpsm_time tcpsm__earliest(const tcpsm_conn *c, uint32_t *which)
+{
+    tcpsm_time t, best = TCPSM_NEVER;
+    uint32_t i;
+    *which = 0;
+    if (!(c->timers & TCPSM__T_ALL))
+        return best;
+    for (i = 1; i <= TCPSM__T_UTO; i <<= 1) {
+        if (!(c->timers & i))
+            continue;
+        t = tcpsm__timer(c, i);
+        if (t < best) {
+            best = t;
+            *which = i;
+        }
+    }
+    return best;
+}
+
+/* Time moves on. Timers of 32 bits that are long overdue are pinned to
+   now, so that a wrap can never bring them back. */
+TCPSM__FN void tcpsm__tick(tcpsm_conn *c, tcpsm_time now)
+{
+    const tcpsm_time far = (tcpsm_time)1 << 30;
+    if (now <= c->now)
+        return;
+    if (now - c->now > far) {
+        if ((c->timers & TCPSM__T_RTX) &&
+            tcpsm__at32(c, c->rtx_at) + far < now)
+            c->rtx_at = (uint32_t)now;
+        if ((c->timers & TCPSM__T_ACK) &&
+            tcpsm__at32(c, c->ack_at) + far < now)
+            c->ack_at = (uint32_t)now;
+    }
+    c->now = now;
+}
+
+TCPSM__FN uint32_t tcpsm__rto(const tcpsm_conn *c)
+{
+    struct tcpsm__rtt t;
+    t.srtt = c->srtt;
+    t.rttvar = c->rttvar;
+    return tcpsm__rtt_rto(
+        &t, tcpsm__k_dec(c->k_clock), tcpsm__k_dec(c->k_rto_min),
+        tcpsm__k_dec(c->k_rto_max) * 1000u, tcpsm__is(c, TCPSM__F_SYN_LOST));
+}
+
+TCPSM__FN uint32_t tcpsm__rto_backed(const tcpsm_conn *c, uint32_t n)
+{
+    return tcpsm__rtt_backoff(tcpsm__rto(c), n,
+                              tcpsm__k_dec(c->k_rto_max) * 1000u);
+}
+
+/* --- events, wake list --- */
+
+TCPSM__FN void tcpsm__wake_up(tcpsm_conn *c)
+{
+    if (c->p.wake == NULL || tcpsm__is(c, TCPSM__F_WOKEN))
+        return;
+    c->flags |= TCPSM__F_WOKEN;
+    c->p.wake_next = c->p.wake->head;
+    c->p.wake->head = c;
+}
+
+TCPSM__FN void tcpsm__raise(tcpsm_conn *c, uint32_t ev)
+{
+    c->events = (uint16_t)(c->events | ev);
+}
+
+/* RFC9293-MUST-47, -SHLD-9, -SHLD-20, -SHLD-25 */
+TCPSM__FN void tcpsm__report(tcpsm_conn *c)
+{
+    if (!tcpsm__is(c, TCPSM__F_QUIET))
+        tcpsm__raise(c, TCPSM_EV_TROUBLE);
+}
+
+TCPSM__FN void tcpsm__set_state(tcpsm_conn *c, uint8_t state)
+{
+    TCPSM_TRACE(c, TCPSM_TRACE_STATE, c->state, state);
+    c->state = state;
+}
+
+/* --- sequence arithmetic of this connection --- */
+
+/* The sequence number of the first byte in the send ring. */
+TCPSM__FN uint32_t tcpsm__snd_base(const tcpsm_conn *c)
+{
+    return c->snd_una + (uint32_t)tcpsm__is(c, TCPSM__F_SYN_OUT);
+}
+
+TCPSM__FN uint32_t tcpsm__outstanding(const tcpsm_conn *c)
+{
+    return c->snd_nxt - c->snd_una;
+}
+
+/* Bytes queued and never sent. */
+TCPSM__FN uint32_t tcpsm__unsent(const tcpsm_conn *c)
+{
+    if (tcpsm__is(c, TCPSM__F_FIN_SENT))
+        return 0;
+    return c->snd_len - tcpsm__seq_ahead(tcpsm__snd_base(c), c->snd_nxt);
+}
+
+TCPSM__FN int tcpsm__fin_unsent(const tcpsm_conn *c)
+{
+    return (c->flags & (TCPSM__F_FIN_QUEUED | TCPSM__F_FIN_SENT)) ==
+           TCPSM__F_FIN_QUEUED;
+}
+
+TCPSM__FN uint32_t tcpsm__read_seq(const tcpsm_conn *c)
+{
+    return c->rcv_nxt - (uint32_t)tcpsm__is(c, TCPSM__F_FIN_RCVD) -
+           c->rcv_len;
+}
+
+/* --- segment sizes (RFC9293-MUST-16) --- */
+
+/* RFC9293-MUST-67, -SHLD-6; a ring smaller than 2 MSS offers half of it */
+TCPSM__FN uint32_t tcpsm__adv_mss(const tcpsm_conn *c)
+{
+    uint32_t m = c->mtu - tcpsm__ip_len(c) - 20;
+    if (c->state <= TCPSM_SYN_SENT && c->mss != 0)
+        m = tcpsm__min(m, c->mss);
+    if (c->rcv_cap != 0 && c->rcv_cap / 2 < m)
+        m = c->rcv_cap / 2;
+    return tcpsm__max(m, 1);
+}
+
+/* Text of a full segment with n bytes of options. */
+TCPSM__FN uint32_t tcpsm__payload(const tcpsm_conn *c, uint32_t options)
+{
+    uint32_t m = tcpsm__min(c->mss, (uint32_t)c->mtu - tcpsm__ip_len(c) - 20);
+    return m - options; /* m >= TCPSM__MSS_FLOOR > 40 >= options */
+}
+
+/* SMSS for congestion control */
+TCPSM__FN uint32_t tcpsm__smss(const tcpsm_conn *c)
+{
+    return tcpsm__payload(c, tcpsm__is(c, TCPSM__F_TS) ? 12 : 0);
+}
+
+TCPSM__FN uint32_t tcpsm__sack_blocks(const tcpsm_conn *c)
+{
+    uint32_t room = tcpsm__is(c, TCPSM__F_TS) ? 3 : 4;
+    if (!tcpsm__is(c, TCPSM__F_SACK))
+        return 0;
+    return tcpsm__min(c->ranges_n, room);
+}
+
+/* Text of a full segment sent now, with the options that it would have. */
+TCPSM__FN uint32_t tcpsm__full(const tcpsm_conn *c)
+{
+    uint32_t n = tcpsm__sack_blocks(c);
+    uint32_t o = tcpsm__is(c, TCPSM__F_TS) ? 12 : 0;
+    return tcpsm__payload(c, o + (n != 0 ? 4 + 8 * n : 0));
+}
+
+/* --- the receive window (law 8, RFC9293-MUST-39) --- */
+
+/* Bytes beyond RCV.NXT that we could offer: the reserve of 2^shift - 1
+   ring bytes, into which the window field is rounded up, is left out. */
+TCPSM__FN uint32_t tcpsm__room(const tcpsm_conn *c)
+{
+    uint32_t reserve = ((uint32_t)1 << c->rcv_scale) - 1, room;
+    if (c->rcv_cap == 0) {
+        room = tcpsm__size_dec(c->promise);
+    } else {
+        room = c->rcv_cap - c->rcv_len;
+        room = room > reserve ? room - reserve : 0;
+    }
+    return tcpsm__min(room, (uint32_t)65535u << c->rcv_scale);
+}
+
+/* The least useful move of the right edge: min(Fr * RCV.BUFF, MSS). */
+TCPSM__FN uint32_t tcpsm__sws_step(const tcpsm_conn *c)
+{
+    uint32_t whole =
+        c->rcv_cap != 0 ? c->rcv_cap : tcpsm__size_dec(c->promise);
+    return tcpsm__max(tcpsm__min(whole / 2, tcpsm__adv_mss(c)), 1);
+}
+
+/* The right edge to offer now; never left of what was offered. */
+TCPSM__FN uint32_t tcpsm__offer(const tcpsm_conn *c)
+{
+    uint32_t edge = c->rcv_nxt + tcpsm__room(c);
+    if (tcpsm__is(c, TCPSM__F_FIN_RCVD))
+        return c->rcv_edge;
+    if (tcpsm__seq_ahead(c->rcv_edge, edge) < tcpsm__sws_step(c))
+        return c->rcv_edge;
+    return edge;
+}
+
+/* The window field for an offer, rounded up as far as the ring reaches;
+   moves rcv_edge. */
+TCPSM__FN uint16_t tcpsm__window(tcpsm_conn *c, int syn)
+{
+    uint32_t shift = syn ? 0 : c->rcv_scale; /* RFC7323-2, -3 */
+    uint32_t want, raw, free;
+    want = tcpsm__seq_ahead(c->rcv_nxt, tcpsm__offer(c));
+    raw = (want + (((uint32_t)1 << shift) - 1)) >> shift;
+    free = c->rcv_cap - c->rcv_len;
+    if (c->rcv_cap != 0 && raw << shift > free)
+        raw = free >> shift;
+    raw = tcpsm__min(raw, 65535);
+    c->rcv_edge = tcpsm__seq_max(c->rcv_edge, c->rcv_nxt + (raw << shift));
+    return (uint16_t)raw;
+}
+
+/* The reader made room: is it worth an ACK of its own? Not if one is
+   coming anyway and the sender has something left to go on with. */
+TCPSM__FN void tcpsm__update_window(tcpsm_conn *c)
+{
+    uint32_t old = c->rcv_edge - c->rcv_nxt, room = tcpsm__room(c);
+    if (!tcpsm__reads(c) || room < old + tcpsm__sws_step(c))
+        return;
+    if (room < 2 * old)
+        return;
+    if ((c->timers & TCPSM__T_ACK) && old >= 4 * tcpsm__adv_mss(c))
+        return;
+    c->flags |= TCPSM__F_ACK_NOW;
+}
+
+TCPSM__FN uint8_t tcpsm__scale_for(uint32_t bytes)
+{
+    uint8_t s = 0;
+    while (s < 14 && ((uint32_t)65535u << s) < bytes)
+        s++; /* RFC7323-4 */
+    return s;
+}
+
+/* --- congestion control glue --- */
+
+TCPSM__FN uint32_t tcpsm__initial_window(const tcpsm_conn *c)
+{
+    uint32_t mss = tcpsm__smss(c);
+    if (tcpsm__is(c, TCPSM__F_SYN_LOST))
+        return mss; /* RFC5681-4 */
+    /* RFC 6928 s2: min(10 MSS, max(2 MSS, 14600)) at the default of 10 */
+    return tcpsm__min(c->iw * mss, tcpsm__max(2 * mss, c->iw * 1460u));
+}
+
+TCPSM__FN void tcpsm__cc_event(const tcpsm_conn *c, tcpsm_cc_event *e)
+{
+    memset(e, 0, sizeof *e);
+    e->now = c->now;
+    e->mss = tcpsm__smss(c);
+    e->initial_window = tcpsm__initial_window(c);
+    e->flight = tcpsm__outstanding(c); /* RFC5681-8: not cwnd */
+    e->srtt_us = c->srtt;
+    e->min_rtt_us = c->min_rtt;
+}
+
+TCPSM__FN void tcpsm__cc(tcpsm_conn *c, int what, tcpsm_cc_event *e)
+{
+    tcpsm__cc_call(c->p.cc, what, &c->cc, e);
+    TCPSM_TRACE(c, TCPSM_TRACE_CWND, c->cc.cwnd, c->cc.ssthresh);
+}
+
+/* --- what may be sent: the one predicate --- */
+
+/* Bytes of flight that congestion control allows. RFC5681-11: one segment
+   more for each of the first two duplicate ACKs (limited transmit). */
+TCPSM__FN uint32_t tcpsm__cwnd(const tcpsm_conn *c)
+{
+    uint32_t extra = 0;
+    if (!tcpsm__is(c, TCPSM__F_RECOVERY) && c->dupacks < 3)
+        extra = c->dupacks * tcpsm__smss(c);
+    return c->cc.cwnd + extra;
+}
+
+/* Bytes of send window left from seq on; RFC9293-MUST-34: may be negative,
+   which is none. */
+TCPSM__FN uint32_t tcpsm__window_left(const tcpsm_conn *c, uint32_t seq)
+{
+    return tcpsm__seq_ahead(seq, c->snd_una + c->snd_wnd);
+}
+
+/* Is a segment of len, of the unsent bytes, one to send now? RFC 9293
+   s3.8.6.2.1 (RFC9293-MUST-38) and Nagle (RFC9293-SHLD-7). `whole`: it
+   takes all that is queued, or reaches a record's end. */
+TCPSM__FN int tcpsm__worth_sending(const tcpsm_conn *c, uint32_t len,
+                                   uint32_t unsent, int record)
+{
+    int whole = record || len == unsent;
+    int last = tcpsm__is(c, TCPSM__F_FIN_QUEUED);
+    int nagle = tcpsm__outstanding(c) != 0 && !(c->opts & TCPSM_NODELAY) &&
+                !(whole && last);
+    int corked =
+        tcpsm__is(c, TCPSM__F_CORK | TCPSM__F_MORE) && !last && !record;
+    uint32_t most = (uint32_t)c->wnd_max << c->snd_scale;
+    if (len >= tcpsm__full(c))
+        return 1; /* RFC9293-SHLD-28 */
+    if (tcpsm__is(c, TCPSM__F_OVERRIDE))
+        return 1;
+    if (nagle)
+        return 0;
+    if (whole && !corked)
+        return 1;
+    return len >= tcpsm__max(most / 2, 1) && (len < unsent || !corked);
+}
+
+/* How many new bytes the next data segment would carry; 0: none now. */
+TCPSM__FN uint32_t tcpsm__new_len(const tcpsm_conn *c)
+{
+    struct tcpsm__runs r;
+    uint32_t unsent = tcpsm__unsent(c), len, to_eor;
+    int record = 0;
+    if (unsent == 0 || !tcpsm__writes(c))
+        return 0;
+    len = tcpsm__min(unsent, tcpsm__window_left(c, c->snd_nxt));
+    len = tcpsm__min(len, tcpsm__full(c));
+    if (tcpsm__is(c, TCPSM__F_EOR)) {
+        to_eor = tcpsm__seq_ahead(c->snd_nxt, c->eor);
+        if (to_eor != 0 && to_eor <= len) {
+            len = to_eor;
+            record = 1;
+        }
+    }
+    if (len == 0 || !tcpsm__worth_sending(c, len, unsent, record))
+        return 0;
+    r = tcpsm__runs_in(c);
+    if (tcpsm__runs_lost(&r) < r.n)
+        return 0; /* those go first */
+    if (tcpsm__runs_flight(&r) + len > tcpsm__cwnd(c))
+        return 0;
+    return len;
+}
+
+/* May a FIN without text go now? */
+TCPSM__FN int tcpsm__bare_fin(const tcpsm_conn *c)
+{
+    struct tcpsm__runs r;
+    if (!tcpsm__fin_unsent(c) || !tcpsm__writes(c))
+        return 0;
+    if (tcpsm__unsent(c) != 0)
+        return 0;
+    r = tcpsm__runs_in(c);
+    return tcpsm__runs_lost(&r) == r.n &&
+           tcpsm__window_left(c, c->snd_nxt) != 0;
+}
+
+/* The lost run to send again now, and how much of it; 0: none. RFC9293-
+   SHLD-16: inside the window, even a shrunk one. */
+TCPSM__FN uint32_t tcpsm__resend_len(const tcpsm_conn *c, uint32_t *run)
+{
+    struct tcpsm__runs r;
+    uint32_t len, flight;
+    if (c->runs_n == 0 || !tcpsm__writes(c))
+        return 0;
+    r = tcpsm__runs_in(c);
+    *run = tcpsm__runs_lost(&r);
+    if (*run == r.n)
+        return 0;
+    len = tcpsm__window_left(c, tcpsm__run_start(&r, *run));
+    len = tcpsm__min(len, tcpsm__run_len(&r, *run));
+    len = tcpsm__min(len, tcpsm__full(c));
+    if (tcpsm__is(c, TCPSM__F_FORCE))
+        return len;
+    flight = tcpsm__runs_flight(&r);
+    return flight == 0 || flight + len <= c->cc.cwnd ? len : 0;
+}
+
+/* --- which timers should run --- */
+
+TCPSM__FN uint32_t tcpsm__want_rtx(const tcpsm_conn *c)
+{
+    uint32_t out = tcpsm__outstanding(c);
+    if (c->state < TCPSM_SYN_SENT || c->state == TCPSM_TIME_WAIT)
+        return TCPSM__RTX_NONE;
+    if (tcpsm__is(c, TCPSM__F_SYN_OUT))
+        return out != 0 ? TCPSM__RTX_RTO : TCPSM__RTX_NONE;
+    if (out == 0 && tcpsm__unsent(c) == 0 && !tcpsm__fin_unsent(c))
+        return TCPSM__RTX_NONE;
+    if (c->snd_wnd == 0)
+        return TCPSM__RTX_PERSIST; /* RFC9293-MUST-35 */
+    return out != 0 ? TCPSM__RTX_RTO : TCPSM__RTX_FLUSH;
+}
+
+TCPSM__FN uint32_t tcpsm__want_aux(const tcpsm_conn *c)
+{
+    if (c->state == TCPSM_TIME_WAIT)
+        return TCPSM__AUX_TIME_WAIT;
+    if (c->state == TCPSM_FIN_WAIT_2 && tcpsm__is(c, TCPSM__F_CLOSED))
+        return TCPSM__AUX_FIN_2;
+    if (!tcpsm__is(c, TCPSM__F_KEEP))
+        return TCPSM__AUX_NONE;
+    if (c->state != TCPSM_ESTABLISHED && c->state != TCPSM_CLOSE_WAIT &&
+        c->state != TCPSM_FIN_WAIT_2)
+        return TCPSM__AUX_NONE;
+    if (tcpsm__outstanding(c) != 0 || c->snd_len != 0)
+        return TCPSM__AUX_NONE; /* RFC9293-MUST-26 */
+    return TCPSM__AUX_KEEP;
+}
+
+/* The user timeout now in force, in us; TCPSM_NEVER: none. */
+TCPSM__FN tcpsm_time tcpsm__uto(const tcpsm_conn *c)
+{
+    uint16_t k = c->k_uto;
+    tcpsm_time t, l;
+    if (c->state == TCPSM_SYN_SENT)
+        k = c->k_syn_limit;
+    t = k == TCPSM__K_OFF ? TCPSM_NEVER : tcpsm__ms(k);
+    if (!tcpsm__is(c, TCPSM__F_CLOSED) || c->k_linger == TCPSM__K_OFF)
+        return t;
+    l = tcpsm__ms(c->k_linger);
+    return l < t ? l : t;
+}
+
+TCPSM__FN int tcpsm__want_uto(const tcpsm_conn *c)
+{
+    if (c->state < TCPSM_SYN_SENT || c->state == TCPSM_TIME_WAIT)
+        return 0;
+    if (c->state == TCPSM_SYN_RECEIVED && tcpsm__is(c, TCPSM__F_PASSIVE))
+        return 0; /* limited by TCPSM__SYN_ACKS */
+    if (tcpsm__uto(c) == TCPSM_NEVER)
+        return 0;
+    return tcpsm__outstanding(c) != 0 ||
+           tcpsm__want_rtx(c) == TCPSM__RTX_PERSIST;
+}
+
+/* Do the timers not match what should run? (Stream calls know no time:
+   the next output arms what they made necessary.) */
+TCPSM__FN int tcpsm__unsynced(const tcpsm_conn *c)
+{
+    uint32_t rtx = tcpsm__want_rtx(c), aux = tcpsm__want_aux(c);
+    if (rtx != tcpsm__rtx_kind(c) ||
+        (rtx != TCPSM__RTX_NONE) != ((c->timers & TCPSM__T_RTX) != 0))
+        return 1;
+    if (aux != tcpsm__aux_kind(c) ||
+        (aux != TCPSM__AUX_NONE) != ((c->timers & TCPSM__T_AUX) != 0))
+        return 1;
+    return tcpsm__want_uto(c) != ((c->timers & TCPSM__T_UTO) != 0);
+}
+
+TCPSM__FN tcpsm_time tcpsm__rtx_time(const tcpsm_conn *c, uint32_t kind)
+{
+    if (kind == TCPSM__RTX_FLUSH)
+        return TCPSM__FLUSH_US;
+    /* RFC9293-SHLD-29, -SHLD-30 for persist */
+    return tcpsm__rto_backed(c,
+                             kind == TCPSM__RTX_RTO ? c->backoff : c->probes);
+}
+
+TCPSM__FN tcpsm_time tcpsm__aux_time(const tcpsm_conn *c, uint32_t kind)
+{
+    if (kind == TCPSM__AUX_KEEP)
+        return tcpsm__ms(c->probes ? c->k_keep_interval : c->k_keep_idle);
+    return 2 * tcpsm__ms(c->k_msl); /* RFC9293-MUST-13 */
+}
+
+TCPSM__FN void tcpsm__sync(tcpsm_conn *c)
+{
+    uint32_t rtx = tcpsm__want_rtx(c), aux = tcpsm__want_aux(c);
+    if (rtx != tcpsm__rtx_kind(c)) {
+        c->more = (uint8_t)((c->more & ~TCPSM__M_KIND) | rtx);
+        tcpsm__disarm(c, TCPSM__T_RTX);
+        c->probes = 0;
+    }
+    if (rtx != TCPSM__RTX_NONE && !(c->timers & TCPSM__T_RTX))
+        tcpsm__arm(c, TCPSM__T_RTX, tcpsm__rtx_time(c, rtx));
+    if (aux != tcpsm__aux_kind(c)) {
+        tcpsm__disarm(c, TCPSM__T_AUX);
+        c->timers = (uint8_t)((c->timers & TCPSM__T_ALL) | aux << 4);
+        if (aux == TCPSM__AUX_KEEP)
+            c->probes = 0;
+    }
+    if (aux != TCPSM__AUX_NONE && !(c->timers & TCPSM__T_AUX))
+        tcpsm__arm(c, TCPSM__T_AUX, tcpsm__aux_time(c, aux));
+    if (!tcpsm__want_uto(c))
+        tcpsm__disarm(c, TCPSM__T_UTO);
+    else if (!(c->timers & TCPSM__T_UTO))
+        tcpsm__arm(c, TCPSM__T_UTO, tcpsm__uto(c));
+}
+
+/* --- what output would do: one predicate, one place --- */
+
+enum {
+    TCPSM__DO_NOTHING,
+    TCPSM__DO_RST,
+    TCPSM__DO_REPLY_RST,
+    TCPSM__DO_SYN,
+    TCPSM__DO_DUPACK,
+    TCPSM__DO_RESEND,
+    TCPSM__DO_DATA,
+    TCPSM__DO_PROBE,
+    TCPSM__DO_KEEP,
+    TCPSM__DO_ACK,
+    TCPSM__DO_SYNC
+};
+
+TCPSM__FN int tcpsm__plan(const tcpsm_conn *c)
+{
+    uint32_t run;
+    if (tcpsm__is(c, TCPSM__F_RST_DUE))
+        return TCPSM__DO_RST;
+    if (c->state <= TCPSM_LISTEN)
+        return TCPSM__DO_NOTHING;
+    if (tcpsm__is(c, TCPSM__F_REPLY_RST))
+        return TCPSM__DO_REPLY_RST;
+    if (tcpsm__is(c, TCPSM__F_SYN_DUE))
+        return TCPSM__DO_SYN;
+    if (c->owed != 0)
+        return TCPSM__DO_DUPACK;
+    if (tcpsm__resend_len(c, &run) != 0)
+        return TCPSM__DO_RESEND;
+    if (tcpsm__new_len(c) != 0 || tcpsm__bare_fin(c))
+        return TCPSM__DO_DATA;
+    if (tcpsm__is(c, TCPSM__F_PROBE_DUE))
+        return TCPSM__DO_PROBE;
+    if (tcpsm__is(c, TCPSM__F_KEEP_DUE))
+        return TCPSM__DO_KEEP;
+    if (tcpsm__is(c, TCPSM__F_ACK_NOW))
+        return TCPSM__DO_ACK;
+    return tcpsm__unsynced(c) ? TCPSM__DO_SYNC : TCPSM__DO_NOTHING;
+}
+
+TCPSM_DEF tcpsm_time tcpsm_deadline(const tcpsm_conn *c)
+{
+    uint32_t which;
+    tcpsm_time t;
+    if (tcpsm__plan(c) != TCPSM__DO_NOTHING)
+        return 0;
+    t = tcpsm__earliest(c, &which);
+    return t <= c->now ? 0 : t;
+}
+
+/* --- life and death --- */
+
+/* Forgets everything of the last connection but what the owner set. */
+TCPSM__FN void tcpsm__forget(tcpsm_conn *c)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    struct tcpsm__ranges g = tcpsm__ranges_of(c);
+    c->flags &= TCPSM__F_OWNER;
+    c->more = c->timers = 0;
+    memset(r.end, 0, (size_t)r.cap * sizeof *r.end);
+    memset(r.first, 0, (size_t)r.cap * sizeof *r.first);
+    memset(r.meta, 0, (size_t)r.cap * sizeof *r.meta);
+    memset(g.start, 0, (size_t)g.cap * sizeof *g.start);
+    memset(g.end, 0, (size_t)g.cap * sizeof *g.end);
+    memset(g.order, 0, g.cap);
+    memset(&c->cc, 0, sizeof c->cc);
+    memset(c->dsack_seq, 0, sizeof c->dsack_seq);
+    memset(c->dsack_len, 0, sizeof c->dsack_len);
+    c->rcv_nxt = c->rcv_edge = c->last_ack = c->rcv_head = c->rcv_len = 0;
+    c->snd_una = c->snd_nxt = c->snd_wnd = c->snd_wl1 = 0;
+    c->snd_head = c->snd_len = 0;
+    c->rtx_at = c->ack_at = c->aux_lo = c->uto_lo = 0;
+    c->aux_hi = c->uto_hi = 0;
+    c->srtt = c->rttvar = c->min_rtt = 0;
+    c->ts_recent = c->ts_offset = c->snd_up = c->rcv_up = 0;
+    c->recover = c->eor = c->sent_at = 0;
+    c->ptb_mtu = c->wnd_max = c->ts_age = c->chal_at = c->min_rtt_at = 0;
+    c->snd_scale = 0;
+    c->rcv_scale = (uint8_t)(c->opts >> 12);
+    c->error = c->soft = c->dupacks = c->backoff = c->probes = 0;
+    c->owed = c->ack_segs = c->chal_n = c->runs_n = c->ranges_n = 0;
+    c->tos_seen = 0;
+}
+
+/* Nothing more is to be sent or received; unread bytes stay readable. */
+TCPSM__FN void tcpsm__flush(tcpsm_conn *c)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    struct tcpsm__ranges g = tcpsm__ranges_of(c);
+    tcpsm__runs_delete(&r, 0, r.n);
+    c->runs_n = 0;
+    while (g.n != 0)
+        tcpsm__ranges_delete(&g, g.n - 1u);
+    c->ranges_n = 0;
+    c->snd_una = c->snd_nxt;
+    c->snd_len = c->snd_head = 0;
+    c->flags &= TCPSM__F_OWNER | TCPSM__F_LISTENER | TCPSM__F_PASSIVE |
+                TCPSM__F_FIN_RCVD | TCPSM__F_FIN_QUEUED | TCPSM__F_FIN_SENT |
+                TCPSM__F_CLOSED | TCPSM__F_TS | TCPSM__F_SACK | TCPSM__F_WS |
+                TCPSM__F_RCV_URG | TCPSM__F_ACK_NOW;
+    c->owed = c->ack_segs = c->dupacks = c->backoff = c->probes = 0;
+    memset(c->dsack_seq, 0, sizeof c->dsack_seq);
+    memset(c->dsack_len, 0, sizeof c->dsack_len);
+    tcpsm__disarm(c, TCPSM__T_ALL);
+    c->timers = 0;
+    c->more &= TCPSM__M_TS_VALID | TCPSM__M_SENT;
+    c->eor = c->recover = c->snd_up = 0;
+    c->ptb_mtu = 0;
+}
+
+/* CLOSED, with an error (0: a normal end). */
+TCPSM__FN void tcpsm__finish(tcpsm_conn *c, tcpsm_ret error)
+{
+    tcpsm__flush(c);
+    c->flags &= ~TCPSM__F_ACK_NOW;
+    tcpsm__set_state(c, TCPSM_CLOSED);
+    tcpsm__raise(c, TCPSM_EV_DONE);
+    if (error == 0)
+        return;
+    c->error = (uint8_t)-error;
+    tcpsm__raise(c, TCPSM_EV_ERROR);
+    TCPSM__COUNT(c, failed, 1);
+}
+
+/* CLOSED once a reset has gone out. SND.NXT is kept for it, and may not
+   lie beyond the peer's window or the peer could not believe it. */
+TCPSM__FN void tcpsm__reset(tcpsm_conn *c, tcpsm_ret error)
+{
+    tcpsm__finish(c, error);
+    c->events = (uint16_t)(c->events & ~(uint32_t)TCPSM_EV_DONE);
+    c->flags |= TCPSM__F_RST_DUE;
+}
+
+/* SYN-RECEIVED that came from LISTEN goes back there; what the wildcards
+   let in is forgotten (erratum 8710). */
+TCPSM__FN void tcpsm__relisten(tcpsm_conn *c)
+{
+    uint32_t keep = c->flags & TCPSM__F_LISTENER;
+    tcpsm__forget(c);
+    c->flags |= keep | TCPSM__F_PASSIVE;
+    if (keep & TCPSM__F_ANY_LOCAL)
+        memset(c->local, 0, 16);
+    if (keep & TCPSM__F_ANY_REMOTE)
+        memset(c->remote, 0, 16);
+    if (keep & TCPSM__F_ANY_RPORT)
+        c->remote_port = 0;
+    c->mss = 0;
+    tcpsm__set_state(c, TCPSM_LISTEN);
+}
+
+TCPSM__FN void tcpsm__time_wait(tcpsm_conn *c)
+{
+    tcpsm__flush(c); /* turn off the other timers */
+    tcpsm__set_state(c, TCPSM_TIME_WAIT);
+}
+
+/* RFC6528-1: ISN = M + F(local, remote, key), M ticking every 4 us
+   (RFC9293-MUST-8, -MUST-9, -SHLD-1); and the timestamp offset
+   (RFC7323-15), which has no clock in it. */
+TCPSM__FN void tcpsm__isn(tcpsm_conn *c)
+{
+    uint8_t b[40];
+    uint64_t h;
+    memcpy(b, c->local, 16);
+    memcpy(b + 16, c->remote, 16);
+    tcpsm__put16(b + 32, c->local_port);
+    tcpsm__put16(b + 34, c->remote_port);
+    tcpsm__put16(b + 36, c->zone);
+    b[38] = tcpsm__family(c);
+    b[39] = 0;
+    h = tcpsm__siphash(c->key, b, 40);
+    c->snd_una = c->snd_nxt = (uint32_t)(c->now >> 2) + (uint32_t)h;
+    c->snd_up = c->recover = c->snd_una;
+    if (!TCPSM__HAVE_OPTIONS)
+        return;
+    b[39] = 1;
+    c->ts_offset = (uint32_t)tcpsm__siphash(c->key, b, 40);
+}
+
+/* --- addresses (RFC9293-MUST-46, -MUST-57, -MUST-63) --- */
+
+/* May this be somebody's address on the wire? */
+TCPSM__FN int tcpsm__unicast(const uint8_t *a, uint8_t family, int loopback)
+{
+    if (family == 4) {
+        if (a[0] == 0 || a[0] >= 224)
+            return 0;
+        return a[0] != 127 || loopback;
+    }
+    if (a[0] == 0xFF)
+        return 0;
+    if (!tcpsm__bytes_zero(a, 15))
+        return 1;
+    return a[15] > 1 || (a[15] == 1 && loopback);
+}
+
+TCPSM__FN int tcpsm__tuple_ok(const tcpsm_tuple *t)
+{
+    if (t->family != 4 && t->family != 6)
+        return 0;
+    return t->family == 6 || (tcpsm__bytes_zero(t->local + 4, 12) &&
+                              tcpsm__bytes_zero(t->remote + 4, 12));
+}
+
+TCPSM__FN void tcpsm__take_tuple(tcpsm_conn *c, const tcpsm_tuple *t)
+{
+    memcpy(c->local, t->local, 16);
+    memcpy(c->remote, t->remote, 16);
+    c->local_port = t->local_port;
+    c->remote_port = t->remote_port;
+    c->zone = t->zone;
+    c->opts = (uint16_t)(c->opts & ~(TCPSM__O_V6 | TCPSM__O_ANY_FAMILY));
+    if (t->family == 0)
+        c->opts = (uint16_t)(c->opts | TCPSM__O_ANY_FAMILY);
+    if (t->family == 6)
+        c->opts = (uint16_t)(c->opts | TCPSM__O_V6);
+}
+
+/* --- initialisation and the OPEN calls (RFC 9293 s3.10.1) --- */
+
+TCPSM__FN uint32_t tcpsm__or(uint32_t v, uint32_t dflt)
+{
+    return v != 0 ? v : dflt;
+}
+
+TCPSM__FN int tcpsm__config_ok(const tcpsm_config *f)
+{
+    if (f->flags & ~(uint32_t)TCPSM__O_FLAGS)
+        return 0;
+    if (f->rcv_max > TCPSM_MAX_RING || f->dscp > 63)
+        return 0;
+    if (f->mtu != 0 && f->mtu < 40 + TCPSM__MSS_FLOOR)
+        return 0;
+    if (f->keep_count == 1)
+        return 0; /* RFC9293-MUST-29 */
+    if (f->ack_delay_us != TCPSM_OFF && f->ack_delay_us > 499999u)
+        return 0;
+    if (f->rto_max_ms > 1800000u)
+        return 0;
+    return f->clock_us <= 10000000u && f->rto_min_us <= 60000000u;
+}
+
+TCPSM__FN void tcpsm__knobs(tcpsm_conn *c, const tcpsm_config *f)
+{
+    c->k_clock = tcpsm__k_enc(tcpsm__or(f->clock_us, 1));
+    c->k_ack_delay = tcpsm__k_enc(tcpsm__or(f->ack_delay_us, 40000));
+    c->k_rto_min = tcpsm__k_enc(tcpsm__or(f->rto_min_us, 200000));
+    c->k_rto_max = tcpsm__k_enc(tcpsm__or(f->rto_max_ms, 120000));
+    c->k_syn_limit = tcpsm__k_enc(tcpsm__or(f->syn_limit_ms, 180000));
+    c->k_uto = tcpsm__k_enc(tcpsm__or(f->user_timeout_ms, 300000));
+    c->k_keep_idle = tcpsm__k_enc(tcpsm__or(f->keep_idle_ms, 7200000));
+    c->k_keep_interval = tcpsm__k_enc(tcpsm__or(f->keep_interval_ms, 75000));
+    c->k_msl = tcpsm__k_enc(tcpsm__or(f->msl_ms, 30000));
+    c->k_linger = TCPSM__K_OFF;
+    c->lowat = tcpsm__size_enc(1);
+    c->promise = tcpsm__size_enc(f->rcv_promise);
+    c->mtu = (uint16_t)tcpsm__or(f->mtu, 1500);
+    c->iw = (uint8_t)tcpsm__or(f->initial_segments, 10);
+    c->keep_count = (uint8_t)tcpsm__or(f->keep_count, 9);
+    c->tos = (uint8_t)(f->dscp << 2);
+    c->ttl = (uint8_t)tcpsm__or(f->ttl, 64);
+    c->ack_every = (uint8_t)tcpsm__or(f->ack_every, 2);
+    c->chal_limit = (uint8_t)tcpsm__or(f->challenge_limit, 10);
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_init_(tcpsm_conn *c, const tcpsm_config *f,
+                                size_t size, uint32_t abi)
+{
+    uint8_t scale;
+    if (size != sizeof *c || abi != TCPSM_ABI)
+        return TCPSM_E_ABI;
+    if (c == NULL || f == NULL || !tcpsm__config_ok(f))
+        return TCPSM_E_ARG;
+    if (tcpsm__bytes_zero(f->key, 16))
+        return TCPSM_E_KEY;
+    memset(c, 0, sizeof *c);
+    memcpy(c->key, f->key, 16);
+    c->p.cc = f->cc;
+    c->p.counters = f->counters;
+    c->p.user = f->user;
+    scale = tcpsm__scale_for(tcpsm__max(f->rcv_max, f->rcv_promise));
+    c->opts = (uint16_t)(f->flags | (uint32_t)scale << 12);
+    tcpsm__knobs(c, f);
+    return 0;
+}
+
+TCPSM__FN void tcpsm__begin(tcpsm_conn *c, const tcpsm_tuple *t,
+                            tcpsm_time now)
+{
+    uint16_t limit = c->mss;
+    uint8_t scale;
+    tcpsm__forget(c);
+    c->mss = limit;
+    c->events = 0;
+    tcpsm__take_tuple(c, t);
+    tcpsm__tick(c, now);
+    scale = tcpsm__scale_for(c->rcv_cap);
+    if (scale > c->rcv_scale)
+        c->rcv_scale = scale;
+    if (c->opts & TCPSM_NO_SCALE)
+        c->rcv_scale = 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_open(tcpsm_conn *c, const tcpsm_tuple *t,
+                               tcpsm_time now)
+{
+    int lo;
+    if (c == NULL || t == NULL || !tcpsm__tuple_ok(t))
+        return TCPSM_E_ARG;
+    lo = (c->opts & TCPSM_LOOPBACK) != 0;
+    if (!tcpsm__unicast(t->remote, t->family, lo) ||
+        !tcpsm__unicast(t->local, t->family, lo) || t->local_port == 0 ||
+        t->remote_port == 0)
+        return TCPSM_E_ARG; /* RFC9293-MUST-43, -MUST-44, -MUST-46 */
+    if (c->state != TCPSM_CLOSED)
+        return TCPSM_E_STATE;
+    tcpsm__begin(c, t, now);
+    tcpsm__isn(c);
+    c->flags |= TCPSM__F_SYN_OUT | TCPSM__F_SYN_DUE;
+    tcpsm__set_state(c, TCPSM_SYN_SENT);
+    tcpsm__sync(c);
+    tcpsm__wake_up(c);
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_listen(tcpsm_conn *c, const tcpsm_tuple *t,
+                                 tcpsm_time now)
+{
+    int any = t != NULL && t->family == 0 &&
+              tcpsm__bytes_zero(t->local, 16) &&
+              tcpsm__bytes_zero(t->remote, 16);
+    if (c == NULL || t == NULL || t->local_port == 0 ||
+        (!any && !tcpsm__tuple_ok(t)))
+        return TCPSM_E_ARG;
+    if (c->state != TCPSM_CLOSED && c->state != TCPSM_TIME_WAIT)
+        return TCPSM_E_STATE; /* RFC9293-MUST-41 */
+    tcpsm__begin(c, t, now);
+    c->flags |= TCPSM__F_PASSIVE;
+    if (tcpsm__bytes_zero(t->local, 16))
+        c->flags |= TCPSM__F_ANY_LOCAL;
+    if (tcpsm__bytes_zero(t->remote, 16))
+        c->flags |= TCPSM__F_ANY_REMOTE;
+    if (t->remote_port == 0)
+        c->flags |= TCPSM__F_ANY_RPORT;
+    tcpsm__set_state(c, TCPSM_LISTEN);
+    tcpsm__wake_up(c);
+    return 0;
+}
+
+/* --- SEGMENT ARRIVES: at the door --- */
+
+TCPSM__FN int tcpsm__match(const tcpsm_conn *c, const tcpsm_in *in,
+                           uint16_t sport, uint16_t dport)
+{
+    uint32_t n = tcpsm__alen(in->family);
+    if (c->state == TCPSM_CLOSED || dport != c->local_port ||
+        in->zone != c->zone)
+        return 0;
+    if (in->family != tcpsm__family(c) &&
+        !(c->state == TCPSM_LISTEN && (c->opts & TCPSM__O_ANY_FAMILY)))
+        return 0;
+    if (sport != c->remote_port &&
+        !(c->state == TCPSM_LISTEN && tcpsm__is(c, TCPSM__F_ANY_RPORT)))
+        return 0;
+    if (!tcpsm__bytes_equal(in->src, c->remote, n) &&
+        !(c->state == TCPSM_LISTEN && tcpsm__is(c, TCPSM__F_ANY_REMOTE)))
+        return 0;
+    return tcpsm__bytes_equal(in->dst, c->local, n) ||
+           (c->state == TCPSM_LISTEN && tcpsm__is(c, TCPSM__F_ANY_LOCAL));
+}
+
+TCPSM__FN int tcpsm__in_ok(const tcpsm_in *in)
+{
+    return in->src != NULL && in->dst != NULL && in->data != NULL &&
+           (in->family == 4 || in->family == 6);
+}
+
+/* RFC9293-MUST-57, -MUST-63; LAND but for a connection to itself. */
+TCPSM__FN int tcpsm__addresses_ok(const tcpsm_in *in, uint16_t sport,
+                                  uint16_t dport, int loopback, int self)
+{
+    uint32_t n = tcpsm__alen(in->family);
+    if (in->flags & TCPSM_IN_LINK_BROADCAST)
+        return 0;
+    if (!tcpsm__unicast(in->src, in->family, loopback) ||
+        !tcpsm__unicast(in->dst, in->family, loopback))
+        return 0;
+    return self || sport != dport || !tcpsm__bytes_equal(in->src, in->dst, n);
+}
+
+/* RFC 5961 s7 (RFC5961-12, -13): a counter and a time per connection, for
+   ACKs that answer what is not acceptable and carries no text. */
+TCPSM__FN int tcpsm__may_challenge(tcpsm_conn *c)
+{
+    uint16_t t = (uint16_t)(c->now >> 16);
+    if (c->chal_n == 0 ||
+        (uint16_t)(t - c->chal_at) >= TCPSM__CHALLENGE_TICKS) {
+        c->chal_at = t;
+        c->chal_n = 0;
+    }
+    if (c->chal_n >= c->chal_limit)
+        return 0;
+    c->chal_n++;
+    return 1;
+}
+
+/* --- the judgement: changes nothing --- */
+
+enum {
+    TCPSM__V_ACCEPT,
+    TCPSM__V_DROP,      /* silently */
+    TCPSM__V_ACK,       /* drop, and an ACK */
+    TCPSM__V_CHALLENGE, /* drop, and an ACK if the limit allows */
+    TCPSM__V_STRANGER,  /* the reset of tcpsm_stranger */
+    TCPSM__V_REPLY,     /* <SEQ=SEG.ACK><CTL=RST>, nothing else changes */
+    TCPSM__V_RESET,     /* a reset that counts */
+    TCPSM__V_LISTEN,    /* SYN-RECEIVED: back to LISTEN */
+    TCPSM__V_SYN,       /* a SYN that opens (LISTEN, SYN-SENT) */
+    TCPSM__V_SYN_AGAIN, /* our SYN,ACK was lost */
+    TCPSM__V_FIN_AGAIN, /* TIME-WAIT: restart 2 MSL */
+    TCPSM__V_REUSE,     /* RFC 6191: a new connection */
+    TCPSM__V_CLOSED,    /* text for a reader that closed */
+    TCPSM__V_RING       /* text needs a ring */
+};
+
+struct tcpsm__verdict {
+    uint8_t what, why; /* TCPSM__V_*, TCPSM_DROP_* */
+};
+
+TCPSM__FN struct tcpsm__verdict tcpsm__say(int what, int why)
+{
+    struct tcpsm__verdict v;
+    v.what = (uint8_t)what;
+    v.why = (uint8_t)why;
+    return v;
+}
+
+/* RFC 9293 s3.10.7.2 */
+TCPSM__FN struct tcpsm__verdict
+tcpsm__judge_listen(const struct tcpsm__seg *s)
+{
+    if (s->flags & TCPSM__RST)
+        return tcpsm__say(TCPSM__V_DROP, TCPSM_DROP_RST);
+    if (s->flags & TCPSM__ACK)
+        return tcpsm__say(TCPSM__V_STRANGER, TCPSM_DROP_BAD_ACK);
+    if (s->flags & TCPSM__SYN)
+        return tcpsm__say(TCPSM__V_SYN, TCPSM_DROP_NONE);
+    return tcpsm__say(TCPSM__V_DROP, TCPSM_DROP_NO_SYN);
+}
+
+/* RFC 9293 s3.10.7.3; RFC5961-5; erratum 8167 */
+TCPSM__FN struct tcpsm__verdict
+tcpsm__judge_syn_sent(const tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    int ack = (s->flags & TCPSM__ACK) != 0;
+    int good = ack && s->ack == c->snd_nxt && c->snd_nxt != c->snd_una;
+    if (s->flags & TCPSM__RST)
+        return good ? tcpsm__say(TCPSM__V_RESET, TCPSM_DROP_NONE)
+                    : tcpsm__say(TCPSM__V_DROP, TCPSM_DROP_RST);
+    if (ack && !good)
+        return tcpsm__say(TCPSM__V_REPLY, TCPSM_DROP_BAD_ACK);
+    if (s->flags & TCPSM__SYN)
+        return tcpsm__say(TCPSM__V_SYN, TCPSM_DROP_NONE);
+    return tcpsm__say(TCPSM__V_DROP, TCPSM_DROP_NO_SYN);
+}
+
+/* RFC7323-15: TS.Recent is good for 24 days. */
+TCPSM__FN int tcpsm__ts_valid(const tcpsm_conn *c, tcpsm_time now)
+{
+    uint16_t age = (uint16_t)((uint16_t)(now >> 30) - c->ts_age);
+    return (c->more & TCPSM__M_TS_VALID) && age < 1931; /* x 1074 s */
+}
+
+/* RFC7323-12 */
+TCPSM__FN int tcpsm__paws_old(const tcpsm_conn *c, const struct tcpsm__seg *s,
+                              tcpsm_time now)
+{
+    return s->ts && tcpsm__ts_valid(c, now) &&
+           tcpsm__seq_lt(s->tsval, c->ts_recent);
+}
+
+/* RFC 6191 s2 and RFC9293-MAY-2: may this SYN end TIME-WAIT? */
+TCPSM__FN int tcpsm__reuse_ok(const tcpsm_conn *c, const struct tcpsm__seg *s,
+                              tcpsm_time now)
+{
+    if ((s->flags & (TCPSM__SYN | TCPSM__ACK)) != TCPSM__SYN)
+        return 0;
+    if (tcpsm__is(c, TCPSM__F_TS) && s->ts && tcpsm__ts_valid(c, now)) {
+        if (tcpsm__seq_lt(c->ts_recent, s->tsval))
+            return 1;
+        if (s->tsval != c->ts_recent)
+            return 0;
+    }
+    return tcpsm__seq_lt(c->rcv_nxt, s->seq); /* RFC9293-SHLD-4 */
+}
+
+/* RST, in states from SYN-RECEIVED on. By SEQ alone (RFC5961-1 to -4);
+   RFC 1337: not in TIME-WAIT. */
+TCPSM__FN struct tcpsm__verdict tcpsm__judge_rst(const tcpsm_conn *c,
+                                                 const struct tcpsm__seg *s)
+{
+    uint32_t d = s->seq - c->rcv_nxt;
+    if (c->state == TCPSM_TIME_WAIT)
+        return tcpsm__say(TCPSM__V_DROP, TCPSM_DROP_TIME_WAIT);
+    if (d == 0)
+        return tcpsm__say(TCPSM__V_RESET, TCPSM_DROP_NONE);
+    if (d < c->rcv_edge - c->rcv_nxt)
+        return tcpsm__say(TCPSM__V_CHALLENGE, TCPSM_DROP_RST);
+    return tcpsm__say(TCPSM__V_DROP, TCPSM_DROP_RST);
+}
+
+/* Is any part of the segment in the window? RFC 9293 table 6, and a
+   segment that covers the whole window from left to right. */
+TCPSM__FN int tcpsm__acceptable(const tcpsm_conn *c,
+                                const struct tcpsm__seg *s)
+{
+    uint32_t wnd = c->rcv_edge - c->rcv_nxt, len = tcpsm__seg_len(s);
+    uint32_t first = s->seq - c->rcv_nxt, last;
+    if (wnd == 0)
+        return first == 0; /* RFC9293-MUST-66 and probes */
+    if (first < wnd)
+        return 1;
+    if (len == 0)
+        return 0;
+    last = first + (len - 1);
+    return last < wnd || (first >= 0x80000000u && last < 0x80000000u);
+}
+
+/* The last octet that we took, in a segment that ends there: the FIN that
+   TIME-WAIT waits for. ACK must be SND.NXT (design: no ACK war). */
+TCPSM__FN int tcpsm__exact_fin(const tcpsm_conn *c,
+                               const struct tcpsm__seg *s)
+{
+    return (s->flags & (TCPSM__FIN | TCPSM__SYN | TCPSM__ACK)) ==
+               (TCPSM__FIN | TCPSM__ACK) &&
+           s->seq + tcpsm__seg_len(s) == c->rcv_nxt && s->ack == c->snd_nxt;
+}
+
+TCPSM__FN struct tcpsm__verdict
+tcpsm__judge_unacceptable(const tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    int old = tcpsm__seq_le(s->seq + tcpsm__seg_len(s), c->rcv_nxt);
+    int why = old ? TCPSM_DROP_OLD_DATA : TCPSM_DROP_WINDOW;
+    if (c->state == TCPSM_TIME_WAIT && tcpsm__exact_fin(c, s))
+        return tcpsm__say(TCPSM__V_FIN_AGAIN, TCPSM_DROP_OLD_DATA);
+    if (s->len != 0)
+        return tcpsm__say(TCPSM__V_ACK, why);
+    return tcpsm__say(TCPSM__V_CHALLENGE, why);
+}
+
+/* Fourth: the SYN bit, from SYN-RECEIVED on. */
+TCPSM__FN struct tcpsm__verdict tcpsm__judge_syn(const tcpsm_conn *c,
+                                                 const struct tcpsm__seg *s,
+                                                 tcpsm_time now)
+{
+    uint32_t d = s->seq - c->rcv_nxt;
+    if (c->state == TCPSM_TIME_WAIT && tcpsm__reuse_ok(c, s, now))
+        return tcpsm__say(TCPSM__V_REUSE, TCPSM_DROP_TIME_WAIT);
+    if (c->state == TCPSM_SYN_RECEIVED) {
+        if (d == 0xFFFFFFFFu && !(s->flags & TCPSM__ACK))
+            return tcpsm__say(TCPSM__V_SYN_AGAIN, TCPSM_DROP_OLD_DATA);
+        if (d == 0xFFFFFFFFu)
+            return tcpsm__say(TCPSM__V_ACCEPT, TCPSM_DROP_NONE);
+        if (d < c->rcv_edge - c->rcv_nxt && tcpsm__is(c, TCPSM__F_PASSIVE))
+            return tcpsm__say(TCPSM__V_LISTEN, TCPSM_DROP_SYN);
+    }
+    return tcpsm__say(TCPSM__V_CHALLENGE, TCPSM_DROP_SYN); /* RFC5961-7 */
+}
+
+/* Fifth: the ACK field. */
+TCPSM__FN struct tcpsm__verdict tcpsm__judge_ack(const tcpsm_conn *c,
+                                                 const struct tcpsm__seg *s)
+{
+    uint32_t ahead = s->ack - c->snd_una;
+    uint32_t most = (uint32_t)c->wnd_max << c->snd_scale;
+    if (!(s->flags & TCPSM__ACK))
+        return tcpsm__say(TCPSM__V_DROP, TCPSM_DROP_NO_ACK);
+    if (c->state == TCPSM_SYN_RECEIVED) {
+        if (ahead - 1 < tcpsm__outstanding(c))
+            return tcpsm__say(TCPSM__V_ACCEPT, TCPSM_DROP_NONE);
+        return tcpsm__say(TCPSM__V_REPLY, TCPSM_DROP_BAD_ACK);
+    }
+    if (ahead <= tcpsm__outstanding(c) || 0u - ahead <= most)
+        return tcpsm__say(TCPSM__V_ACCEPT, TCPSM_DROP_NONE);
+    return tcpsm__say(TCPSM__V_CHALLENGE, /* RFC5961-10 */
+                      tcpsm__seq_lt(s->ack, c->snd_una) ? TCPSM_DROP_OLD_ACK
+                                                        : TCPSM_DROP_BAD_ACK);
+}
+
+/* Text beyond RCV.NXT and inside the window? */
+TCPSM__FN int tcpsm__brings_text(const tcpsm_conn *c,
+                                 const struct tcpsm__seg *s)
+{
+    uint32_t a = tcpsm__seg_text(s), b = a + s->len;
+    if (s->len == 0 || tcpsm__is(c, TCPSM__F_FIN_RCVD))
+        return 0;
+    return tcpsm__seq_lt(c->rcv_nxt, b) && tcpsm__seq_lt(a, c->rcv_edge) &&
+           c->rcv_edge != c->rcv_nxt;
+}
+
+/* RFC 9293 s3.10.7.4, the eight checks up to where something changes. */
+TCPSM__FN struct tcpsm__verdict tcpsm__judge_other(const tcpsm_conn *c,
+                                                   const struct tcpsm__seg *s,
+                                                   tcpsm_time now)
+{
+    struct tcpsm__verdict v;
+    int ts = tcpsm__is(c, TCPSM__F_TS);
+    if (s->flags & TCPSM__RST)
+        return tcpsm__judge_rst(c, s);
+    if (s->flags & TCPSM__SYN) {
+        v = tcpsm__judge_syn(c, s, now);
+        if (v.what != TCPSM__V_ACCEPT)
+            return v;
+    }
+    if (ts && !s->ts) /* RFC7323-8 */
+        return tcpsm__say(TCPSM__V_DROP, TCPSM_DROP_NO_TS);
+    if (ts && tcpsm__paws_old(c, s, now))
+        return tcpsm__say(s->len != 0 ? TCPSM__V_ACK : TCPSM__V_CHALLENGE,
+                          TCPSM_DROP_PAWS);
+    if (!(s->flags & TCPSM__SYN) && !tcpsm__acceptable(c, s))
+        return tcpsm__judge_unacceptable(c, s);
+    v = tcpsm__judge_ack(c, s);
+    if (v.what != TCPSM__V_ACCEPT)
+        return v;
+    if (tcpsm__is(c, TCPSM__F_CLOSED) && tcpsm__brings_text(c, s))
+        return tcpsm__say(TCPSM__V_CLOSED, TCPSM_DROP_CLOSED);
+    return v;
+}
+
+TCPSM__FN struct tcpsm__verdict tcpsm__judge(const tcpsm_conn *c,
+                                             const struct tcpsm__seg *s,
+                                             tcpsm_time now, int no_data)
+{
+    struct tcpsm__verdict v;
+    if (c->state == TCPSM_LISTEN)
+        return tcpsm__judge_listen(s);
+    if (c->state == TCPSM_SYN_SENT)
+        return tcpsm__judge_syn_sent(c, s);
+    v = tcpsm__judge_other(c, s, now);
+    if (v.what == TCPSM__V_ACCEPT && c->rcv_cap == 0 && !no_data &&
+        tcpsm__brings_text(c, s))
+        return tcpsm__say(TCPSM__V_RING, TCPSM_DROP_NONE);
+    return v;
+}
+
+/* --- acting on a segment --- */
+
+TCPSM__FN void tcpsm__refuse(tcpsm_conn *c, tcpsm_in *in, uint8_t why)
+{
+    in->drop = why;
+    TCPSM_TRACE(c, TCPSM_TRACE_DROP, why, 0);
+    TCPSM__COUNT(c, drops[why], 1);
+}
+
+TCPSM__FN void tcpsm__ack_now(tcpsm_conn *c)
+{
+    c->flags |= TCPSM__F_ACK_NOW;
+}
+
+TCPSM__FN void tcpsm__challenge(tcpsm_conn *c)
+{
+    if (!tcpsm__may_challenge(c))
+        return;
+    TCPSM__COUNT(c, challenges, 1);
+    tcpsm__ack_now(c);
+}
+
+/* RFC2883-1: each duplicate is reported once, in an ACK of its own. */
+TCPSM__FN void tcpsm__dsack(tcpsm_conn *c, uint32_t seq, uint32_t len)
+{
+    uint32_t i = c->dsack_len[0] != 0;
+    if (!tcpsm__is(c, TCPSM__F_SACK) || len == 0)
+        return;
+    if (c->dsack_len[i] != 0)
+        return; /* the queue is full */
+    c->dsack_seq[i] = seq;
+    c->dsack_len[i] = (uint16_t)tcpsm__min(len, 65535);
+}
+
+TCPSM__FN void tcpsm__owe(tcpsm_conn *c)
+{
+    if (c->owed < 255)
+        c->owed++;
+}
+
+/* RFC7323-11 */
+TCPSM__FN void tcpsm__ts_take(tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    if (!tcpsm__is(c, TCPSM__F_TS) || !s->ts)
+        return;
+    if (tcpsm__seq_lt(c->last_ack, s->seq))
+        return;
+    if (tcpsm__ts_valid(c, c->now) && tcpsm__seq_lt(s->tsval, c->ts_recent))
+        return;
+    c->ts_recent = s->tsval;
+    c->ts_age = (uint16_t)(c->now >> 30);
+    c->more |= TCPSM__M_TS_VALID;
+}
+
+TCPSM__FN void tcpsm__min_rtt(tcpsm_conn *c, uint32_t r)
+{
+    uint16_t t = (uint16_t)(c->now >> 20);
+    if (c->min_rtt != 0 && r > c->min_rtt &&
+        (uint16_t)(t - c->min_rtt_at) < 300)
+        return; /* RFC8985-4: a windowed minimum, five minutes here */
+    c->min_rtt = tcpsm__max(r, 1);
+    c->min_rtt_at = t;
+}
+
+/* One RTT sample (RFC6298-2, -3, -8); ends the backoff (Karn). */
+TCPSM__FN void tcpsm__sample(tcpsm_conn *c, uint32_t r, int exact,
+                             uint32_t flight)
+{
+    struct tcpsm__rtt t;
+    uint32_t n = flight / (2 * tcpsm__smss(c)), shift = 0;
+    while (n > 1 && shift < 6) { /* RFC7323-10 */
+        n >>= 1;
+        shift++;
+        TCPSM_STEP();
+    }
+    t.srtt = c->srtt;
+    t.rttvar = c->rttvar;
+    tcpsm__rtt_sample(&t, r, shift);
+    c->srtt = t.srtt;
+    c->rttvar = t.rttvar;
+    c->backoff = 0;
+    if (exact)
+        tcpsm__min_rtt(c, r);
+    TCPSM_TRACE(c, TCPSM_TRACE_RTT, r, c->srtt);
+}
+
+/* Removes what s acknowledges from the runs and takes an RTT sample, from
+   them or, where Karn forbids, from the timestamp (RFC7323-9). */
+TCPSM__FN void tcpsm__ack_runs(tcpsm_conn *c, const struct tcpsm__seg *s,
+                               uint32_t flight)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    uint32_t sample = 0, age;
+    int exact = 0;
+    int found = tcpsm__runs_ack(&r, s->ack, tcpsm__now32(c), &sample, &exact);
+    c->runs_n = r.n;
+    if (tcpsm__is(c, TCPSM__F_SYN_OUT) && tcpsm__is(c, TCPSM__F_SYN_LOST))
+        return; /* RFC6298-14 */
+    if (!found && tcpsm__is(c, TCPSM__F_TS) && s->ts && s->tsecr != 0) {
+        age = tcpsm__ticks(c->now) + c->ts_offset - s->tsecr;
+        found = age < 0x20000u;
+        sample = (age + 1) << 10;
+    }
+    if (found)
+        tcpsm__sample(c, sample, exact, flight);
+}
+
+TCPSM__FN void tcpsm__established(tcpsm_conn *c)
+{
+    tcpsm_cc_event e;
+    c->backoff = c->probes = c->dupacks = 0;
+    tcpsm__disarm(c, TCPSM__T_RTX | TCPSM__T_UTO);
+    c->flags &= ~(TCPSM__F_SYN_DUE | TCPSM__F_REPLY_RST);
+    c->recover = c->snd_una - 1;
+    tcpsm__set_state(c, TCPSM_ESTABLISHED);
+    tcpsm__cc_event(c, &e);
+    tcpsm__cc(c, TCPSM__CC_INIT, &e); /* RFC5681-3 */
+    tcpsm__raise(c, TCPSM_EV_CONNECTED);
+    if (c->rcv_len != 0)
+        tcpsm__raise(c, TCPSM_EV_READABLE);
+    TCPSM__COUNT(c, opened, 1);
+    if (tcpsm__is(c, TCPSM__F_FIN_QUEUED))
+        tcpsm__set_state(c, TCPSM_FIN_WAIT_1);
+}
+
+/* RFC 6582 s3.2 steps 2 to 4 and RFC5681-13, on an ACK of new data. */
+TCPSM__FN void tcpsm__recovery_ack(tcpsm_conn *c, uint32_t acked)
+{
+    struct tcpsm__runs r;
+    uint32_t mss = tcpsm__smss(c);
+    if (tcpsm__seq_le(c->recover, c->snd_una)) { /* full */
+        c->cc.cwnd = tcpsm__min(c->cc.ssthresh,
+                                tcpsm__max(tcpsm__outstanding(c), mss) + mss);
+        c->flags &= ~(TCPSM__F_RECOVERY | TCPSM__F_PARTIAL);
+        c->dupacks = 0;
+        return;
+    }
+    r = tcpsm__runs_of(c);
+    tcpsm__runs_lose_first(&r, c->snd_una + mss);
+    c->runs_n = r.n;
+    c->flags |= TCPSM__F_FORCE;
+    c->cc.cwnd -= tcpsm__min(acked, c->cc.cwnd);
+    if (acked >= mss)
+        c->cc.cwnd += mss;
+    c->cc.cwnd = tcpsm__max(c->cc.cwnd, mss);
+}
+
+/* The window was in use if what was in flight filled most of it. */
+TCPSM__FN int tcpsm__app_limited(const tcpsm_conn *c, uint32_t flight)
+{
+    if (c->cc.cwnd < c->cc.ssthresh)
+        return flight < c->cc.cwnd / 2;
+    return flight + 2 * tcpsm__smss(c) < c->cc.cwnd;
+}
+
+/* The stream part of an advance of SND.UNA by n octets. */
+TCPSM__FN void tcpsm__release(tcpsm_conn *c, uint32_t n)
+{
+    n = tcpsm__min(n, c->snd_len);
+    if (n == 0)
+        return;
+    c->snd_head = tcpsm__ring_at(c->snd_cap, c->snd_head, n);
+    c->snd_len -= n;
+    if (c->snd_len == 0)
+        c->snd_head = 0;
+    if ((c->more & TCPSM__M_SHORT_SEND) &&
+        c->snd_cap - c->snd_len >= tcpsm__size_dec(c->lowat)) {
+        c->more = (uint8_t)(c->more & ~TCPSM__M_SHORT_SEND);
+        tcpsm__raise(c, TCPSM_EV_WRITABLE);
+    }
+}
+
+/* SND.UNA < SEG.ACK =< SND.NXT */
+TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    uint32_t flight = tcpsm__outstanding(c), acked = s->ack - c->snd_una;
+    uint32_t text = acked, first_partial;
+    tcpsm_cc_event e;
+    tcpsm__cc_event(c, &e);
+    tcpsm__ack_runs(c, s, flight);
+    if (tcpsm__is(c, TCPSM__F_SYN_OUT))
+        text--;
+    if (tcpsm__is(c, TCPSM__F_FIN_SENT) && s->ack == c->snd_nxt)
+        text--;
+    c->flags &= ~TCPSM__F_SYN_OUT;
+    c->snd_una = s->ack;
+    c->snd_wnd -= tcpsm__min(acked, c->snd_wnd);
+    tcpsm__release(c, text);
+    if (text >= tcpsm__smss(c))
+        c->more |= TCPSM__M_FULL_ACKED;
+    if (tcpsm__is(c, TCPSM__F_SND_URG) &&
+        tcpsm__seq_le(c->snd_up, c->snd_una))
+        c->flags &= ~TCPSM__F_SND_URG;
+    if (c->snd_una == c->snd_nxt && c->snd_len == 0)
+        tcpsm__raise(c, TCPSM_EV_SENT);
+    c->ptb_mtu = 0; /* RFC5927-9: something got through */
+    if (c->state == TCPSM_SYN_RECEIVED || c->state == TCPSM_SYN_SENT)
+        return; /* RFC5681-4: the handshake grows nothing */
+    first_partial = !tcpsm__is(c, TCPSM__F_PARTIAL);
+    if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
+        tcpsm__recovery_ack(c, acked);
+        if (tcpsm__is(c, TCPSM__F_RECOVERY))
+            c->flags |= TCPSM__F_PARTIAL;
+    } else {
+        c->dupacks = 0;
+        e.acked = acked;
+        e.app_limited = (uint8_t)tcpsm__app_limited(c, flight);
+        tcpsm__cc(c, TCPSM__CC_ACKED, &e);
+    }
+    if (tcpsm__rtx_kind(c) == TCPSM__RTX_RTO)
+        c->probes = 0;
+    if (first_partial)
+        tcpsm__disarm(c, TCPSM__T_RTX); /* RFC6298-11 */
+    tcpsm__disarm(c, TCPSM__T_UTO);
+}
+
+/* RFC 5681 s2's duplicate; with SACK it must bring a block above UNA. */
+TCPSM__FN int tcpsm__is_dupack(const tcpsm_conn *c,
+                               const struct tcpsm__seg *s, uint32_t wnd)
+{
+    uint32_t i;
+    if (tcpsm__outstanding(c) == 0 || s->len != 0 || wnd != c->snd_wnd ||
+        (s->flags & (TCPSM__SYN | TCPSM__FIN)))
+        return 0;
+    if (!tcpsm__is(c, TCPSM__F_SACK))
+        return 1;
+    for (i = 0; i < s->nsack; i++) {
+        uint32_t a = s->sack[2 * i] - c->snd_una;
+        uint32_t b = s->sack[2 * i + 1] - c->snd_una;
+        if (a != 0 && a < b && b <= tcpsm__outstanding(c))
+            return 1;
+        TCPSM_STEP();
+    }
+    return 0;
+}
+
+/* RFC5681-11, -12, -13 and RFC 6582 s3.2 step 1: `recover` keeps one
+   window's losses from starting two recoveries. */
+TCPSM__FN void tcpsm__dupack(tcpsm_conn *c)
+{
+    struct tcpsm__runs r;
+    tcpsm_cc_event e;
+    uint32_t mss = tcpsm__smss(c);
+    if (c->dupacks < 255)
+        c->dupacks++;
+    if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
+        c->cc.cwnd = tcpsm__min(c->cc.cwnd + mss, TCPSM__MAX_CWND);
+        return;
+    }
+    if (c->dupacks != 3 || !tcpsm__seq_lt(c->recover, c->snd_una))
+        return;
+    tcpsm__cc_event(c, &e);
+    if (e.flight > c->cc.cwnd)
+        e.flight = c->cc.cwnd; /* limited transmit
+                                                         apart */
+    tcpsm__cc(c, TCPSM__CC_LOSS, &e);
+    c->cc.cwnd = c->cc.ssthresh + 3 * mss;
+    c->recover = c->snd_nxt;
+    r = tcpsm__runs_of(c);
+    tcpsm__runs_lose_first(&r, c->snd_una + mss);
+    c->runs_n = r.n;
+    c->flags |= TCPSM__F_RECOVERY | TCPSM__F_FORCE;
+    c->flags &= ~TCPSM__F_PARTIAL;
+    TCPSM__COUNT(c, fast_retransmits, 1);
+}
+
+TCPSM__FN uint32_t tcpsm__seg_wnd(const tcpsm_conn *c,
+                                  const struct tcpsm__seg *s)
+{
+    return (uint32_t)s->wnd << (s->flags & TCPSM__SYN ? 0 : c->snd_scale);
+}
+
+TCPSM__FN void tcpsm__set_wnd(tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    c->snd_wnd = tcpsm__seg_wnd(c, s);
+    c->snd_wl1 = s->seq;
+    c->wnd_max = (uint16_t)tcpsm__max(c->wnd_max, c->snd_wnd >> c->snd_scale);
+}
+
+/* Fifth, acting: RFC 9293 s3.10.7.4. The judge has admitted SEG.ACK. */
+TCPSM__FN void tcpsm__take_ack(tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    uint32_t ahead = s->ack - c->snd_una;
+    if (ahead > tcpsm__outstanding(c))
+        return; /* old: RFC5961-10 */
+    if (c->state == TCPSM_SYN_RECEIVED) {
+        tcpsm__ack_new(c, s);
+        tcpsm__set_wnd(c, s);
+        tcpsm__established(c);
+        return;
+    }
+    if (ahead != 0)
+        tcpsm__ack_new(c, s);
+    else if (tcpsm__is_dupack(c, s, tcpsm__seg_wnd(c, s)))
+        tcpsm__dupack(c);
+    if (tcpsm__rtx_kind(c) == TCPSM__RTX_PERSIST)
+        tcpsm__disarm(c, TCPSM__T_UTO); /* RFC9293-MUST-37 */
+    if (tcpsm__seq_le(c->snd_wl1, s->seq))
+        tcpsm__set_wnd(c, s);
+}
+
+/* Our FIN is acknowledged: the state after that. 1: nothing is left. */
+TCPSM__FN int tcpsm__fin_acked(tcpsm_conn *c)
+{
+    if (!tcpsm__is(c, TCPSM__F_FIN_SENT) || c->snd_una != c->snd_nxt)
+        return 0;
+    switch (c->state) {
+    case TCPSM_FIN_WAIT_1:
+        tcpsm__set_state(c, TCPSM_FIN_WAIT_2);
+        return 0;
+    case TCPSM_CLOSING:
+        tcpsm__time_wait(c);
+        return 1;
+    case TCPSM_LAST_ACK:
+        tcpsm__finish(c, 0);
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* Sixth: RFC9293-MUST-30, -MUST-31, -MUST-32, -MUST-62. The pointer is a
+   hint and never enters arithmetic on lengths. */
+TCPSM__FN void tcpsm__take_urg(tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    uint32_t up = s->seq + s->up;
+    if (!(s->flags & TCPSM__URG) || s->up == 0 || !tcpsm__reads(c))
+        return;
+    if (!tcpsm__seq_lt(tcpsm__read_seq(c), up))
+        return;
+    if (tcpsm__is(c, TCPSM__F_RCV_URG) && !tcpsm__seq_lt(c->rcv_up, up))
+        return;
+    c->rcv_up = up;
+    c->flags |= TCPSM__F_RCV_URG;
+    tcpsm__raise(c, TCPSM_EV_URGENT);
+}
+
+/* Eighth. */
+TCPSM__FN void tcpsm__take_fin(tcpsm_conn *c)
+{
+    c->rcv_nxt++;
+    c->rcv_edge = tcpsm__seq_max(c->rcv_edge, c->rcv_nxt);
+    c->flags |= TCPSM__F_FIN_RCVD;
+    c->flags &= ~TCPSM__F_FIN_HELD;
+    tcpsm__ack_now(c);
+    tcpsm__raise(c, TCPSM_EV_EOF);
+    switch (c->state) {
+    case TCPSM_ESTABLISHED:
+        tcpsm__set_state(c, TCPSM_CLOSE_WAIT);
+        break;
+    case TCPSM_FIN_WAIT_1: /* our FIN is not acknowledged (erratum 8805) */
+        tcpsm__set_state(c, TCPSM_CLOSING);
+        break;
+    case TCPSM_FIN_WAIT_2:
+        tcpsm__time_wait(c);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Ranges that RCV.NXT has reached become readable; 1: up to a held FIN. */
+TCPSM__FN int tcpsm__absorb(tcpsm_conn *c, struct tcpsm__ranges *r)
+{
+    uint32_t d = c->rcv_nxt - r->base, n, fin = 0;
+    while (r->n != 0 && r->start[0] - r->base <= d) {
+        if (r->end[0] - r->base > d) {
+            n = r->end[0] - r->base - d;
+            fin = tcpsm__is(c, TCPSM__F_FIN_HELD) && r->n == 1;
+            c->rcv_nxt += n - fin;
+            c->rcv_len += n - fin;
+            d = c->rcv_nxt - r->base;
+        }
+        tcpsm__ranges_delete(r, 0);
+        TCPSM_STEP();
+    }
+    c->ranges_n = r->n;
+    return fin != 0;
+}
+
+/* When to acknowledge n bytes that arrived in order: RFC9293-MUST-40,
+   -SHLD-18, -SHLD-19; RFC5681-10, -15. */
+TCPSM__FN void tcpsm__schedule_ack(tcpsm_conn *c, uint32_t segs, int gap)
+{
+    uint32_t delay = tcpsm__k_dec(c->k_ack_delay);
+    uint32_t mss = tcpsm__adv_mss(c);
+    c->ack_segs = (uint8_t)tcpsm__min(c->ack_segs + segs, 255);
+    if (gap || c->quick != 0 || delay == TCPSM_OFF || delay == 0 ||
+        c->ack_segs >= c->ack_every ||
+        c->rcv_nxt - c->last_ack >= c->ack_every * mss ||
+        c->rcv_cap < 2 * mss) {
+        tcpsm__ack_now(c);
+        return;
+    }
+    if (!(c->timers & TCPSM__T_ACK))
+        tcpsm__arm(c, TCPSM__T_ACK, delay);
+}
+
+TCPSM__FN void tcpsm__text_in_order(tcpsm_conn *c, struct tcpsm__ranges *r,
+                                    const uint8_t *p, uint32_t n,
+                                    uint32_t segs)
+{
+    uint32_t at = 0,
+             dup = tcpsm__ranges_overlap(r, c->rcv_nxt, c->rcv_nxt + n, &at);
+    int gap = r->n != 0;
+    if (dup != 0) {
+        tcpsm__dsack(c, at, dup);
+        tcpsm__owe(c);
+    }
+    tcpsm__ring_write(c->p.rcv, c->rcv_cap, c->rcv_head, c->rcv_len, p, n);
+    c->rcv_nxt += n;
+    c->rcv_len += n;
+    TCPSM__COUNT(c, in_bytes, n);
+    if (n != 0)
+        tcpsm__schedule_ack(c, segs, gap);
+}
+
+/* RFC9293-SHLD-31: held in place, beyond a gap. An immediate duplicate
+   ACK for each (RFC5681-10, RFC9293-MAY-13). */
+TCPSM__FN void tcpsm__text_out_of_order(tcpsm_conn *c, tcpsm_in *in,
+                                        struct tcpsm__ranges *r, uint32_t a,
+                                        const uint8_t *p, uint32_t n,
+                                        uint32_t fin)
+{
+    uint32_t at = 0, dup = tcpsm__ranges_overlap(r, a, a + n + fin, &at);
+    tcpsm__owe(c);
+    if (dup != 0)
+        tcpsm__dsack(c, at, dup);
+    if (!tcpsm__ranges_add(r, a, a + n + fin)) {
+        tcpsm__refuse(c, in, TCPSM_DROP_RANGES);
+        return;
+    }
+    c->ranges_n = r->n;
+    if (fin)
+        c->flags |= TCPSM__F_FIN_HELD;
+    tcpsm__ring_write(c->p.rcv, c->rcv_cap, c->rcv_head,
+                      c->rcv_len + (a - c->rcv_nxt), p, n);
+    TCPSM__COUNT(c, out_of_order, 1);
+    TCPSM__COUNT(c, in_bytes, n);
+}
+
+/* Seventh and eighth: what is left of the text after trimming at both
+   edges, and the FIN if it was not trimmed with it. */
+TCPSM__FN void tcpsm__take_text(tcpsm_conn *c, tcpsm_in *in,
+                                const struct tcpsm__seg *s)
+{
+    struct tcpsm__ranges r = tcpsm__ranges_of(c);
+    uint32_t a = tcpsm__seg_text(s), b = a + s->len, skip = 0, last;
+    uint32_t fin = (s->flags & TCPSM__FIN) != 0;
+    if (s->len == 0 && !fin)
+        return;
+    if (tcpsm__is(c, TCPSM__F_FIN_RCVD)) {
+        if (s->len != 0)
+            tcpsm__refuse(c, in, TCPSM_DROP_AFTER_FIN);
+        return;
+    }
+    if (tcpsm__seq_lt(a, c->rcv_nxt)) { /* the left edge */
+        last = tcpsm__seq_min(b, c->rcv_nxt);
+        if (s->len != 0) {
+            tcpsm__dsack(c, a, last - a);
+            tcpsm__owe(c);
+        }
+        skip = last - a;
+        a = last;
+        tcpsm__ack_now(c);
+        if (tcpsm__seq_lt(b, c->rcv_nxt))
+            return;
+    }
+    last = c->rcv_edge;
+    if (r.n != 0 && tcpsm__is(c, TCPSM__F_FIN_HELD))
+        last = r.end[r.n - 1] - 1;
+    if (tcpsm__seq_lt(last, b)) { /* the right edge */
+        b = tcpsm__seq_max(last, a);
+        fin = 0;
+        tcpsm__ack_now(c);
+        tcpsm__refuse(c, in, TCPSM_DROP_WINDOW);
+    }
+    if (b != a && c->rcv_cap == 0) { /* TCPSM_IN_NO_DATA */
+        tcpsm__ack_now(c);
+        tcpsm__refuse(c, in, TCPSM_DROP_NO_DATA);
+        return;
+    }
+    if (a != c->rcv_nxt) {
+        if (fin && b == c->rcv_edge)
+            fin = 0;
+        if (fin && r.n != 0 && tcpsm__seq_lt(b, r.end[r.n - 1]))
+            fin = 0; /* a FIN before text that is already here: a lie */
+        if (b != a || fin)
+            tcpsm__text_out_of_order(c, in, &r, a, s->text + skip, b - a,
+                                     fin);
+        return;
+    }
+    tcpsm__text_in_order(c, &r, s->text + skip, b - a, s->segs);
+    if (r.n != 0 && tcpsm__absorb(c, &r))
+        fin = 1;
+    if (fin && r.n != 0)
+        fin = 0;
+    if (c->rcv_len != 0 && tcpsm__synchronized(c) && b != a)
+        tcpsm__raise(c, TCPSM_EV_READABLE);
+    if (fin)
+        tcpsm__take_fin(c);
+}
+
+/* What a SYN says (RFC 9293 s3.10.7.2 and s3.10.7.3, fourth). */
+TCPSM__FN void tcpsm__take_syn(tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    uint32_t dflt = tcpsm__family(c) == 4 ? 536 : 1220; /* MUST-15 */
+    uint16_t limit = c->mss;
+    uint32_t mss = tcpsm__or(s->mss, dflt);
+    mss = tcpsm__max(mss, TCPSM__MSS_FLOOR);
+    if (limit != 0)
+        mss = tcpsm__min(mss, limit);
+    c->mss = (uint16_t)mss;
+    c->rcv_edge = c->rcv_edge - c->rcv_nxt + s->seq + 1;
+    c->rcv_nxt = c->last_ack = s->seq + 1;
+    if (s->scale != TCPSM__NO_SCALE && !(c->opts & TCPSM_NO_SCALE)) {
+        c->snd_scale = (uint8_t)tcpsm__min(s->scale, 14); /* RFC7323-4 */
+        c->flags |= TCPSM__F_WS;
+    } else {
+        c->snd_scale = c->rcv_scale = 0;
+    }
+    if (TCPSM__HAVE_OPTIONS && s->ts && !(c->opts & TCPSM_NO_TS)) {
+        c->flags |= TCPSM__F_TS;
+        c->ts_recent = s->tsval;
+        c->ts_age = (uint16_t)(c->now >> 30);
+        c->more |= TCPSM__M_TS_VALID;
+    }
+    if (TCPSM__HAVE_OPTIONS && s->sack_ok && !(c->opts & TCPSM_NO_SACK))
+        c->flags |= TCPSM__F_SACK;
+    /* RFC 1122 4.2.2.20(c): also on the way to ESTABLISHED */
+    tcpsm__set_wnd(c, s);
+}
+
+/* A SYN for a LISTEN. min_iss: beyond an old connection's SND.NXT. */
+TCPSM__FN void tcpsm__open_passive(tcpsm_conn *c, tcpsm_in *in,
+                                   const struct tcpsm__seg *s,
+                                   const uint32_t *min_iss)
+{
+    uint32_t n = tcpsm__alen(in->family);
+    c->opts = (uint16_t)(c->opts & ~TCPSM__O_V6);
+    if (in->family == 6)
+        c->opts = (uint16_t)(c->opts | TCPSM__O_V6);
+    memcpy(c->local, in->dst, n);
+    memcpy(c->remote, in->src, n);
+    c->remote_port = s->sport;
+    tcpsm__isn(c);
+    if (min_iss != NULL && tcpsm__seq_le(c->snd_una, *min_iss)) {
+        c->snd_una = c->snd_nxt = *min_iss + 0x10000u;
+        c->recover = c->snd_up = c->snd_una;
+    }
+    c->flags |= TCPSM__F_SYN_OUT | TCPSM__F_SYN_DUE;
+    tcpsm__take_syn(c, s);
+    c->rcv_edge = c->rcv_nxt + tcpsm__min(tcpsm__room(c), 65535);
+    tcpsm__set_state(c, TCPSM_SYN_RECEIVED);
+    if (s->len != 0 && c->rcv_cap != 0) {
+        /* text in a SYN waits, unread, for the handshake (9293-u12); a
+           FIN with it comes again */
+        struct tcpsm__seg t = *s;
+        t.flags = (uint16_t)(t.flags & ~TCPSM__FIN);
+        tcpsm__take_text(c, in, &t);
+        c->flags &= ~TCPSM__F_ACK_NOW;
+        tcpsm__disarm(c, TCPSM__T_ACK);
+    }
+}
+
+/* SYN in SYN-SENT: with an ACK of ours it opens, alone the two crossed
+   (RFC9293-MUST-10). */
+TCPSM__FN void tcpsm__open_active(tcpsm_conn *c, tcpsm_in *in,
+                                  const struct tcpsm__seg *s)
+{
+    tcpsm__take_syn(c, s);
+    if (!(s->flags & TCPSM__ACK)) {
+        tcpsm__set_state(c, TCPSM_SYN_RECEIVED);
+        c->flags |= TCPSM__F_SYN_DUE;
+        return;
+    }
+    tcpsm__ack_new(c, s);
+    tcpsm__set_wnd(c, s);
+    tcpsm__established(c);
+    tcpsm__ack_now(c);
+    tcpsm__take_urg(c, s);
+    tcpsm__take_text(c, in, s); /* RFC9293-u4 */
+}
+
+TCPSM__FN void tcpsm__accept(tcpsm_conn *c, tcpsm_in *in,
+                             const struct tcpsm__seg *s)
+{
+    uint32_t before = c->rcv_nxt;
+    c->tos_seen = in->tos; /* RFC9293-MAY-9 */
+    if (c->state == TCPSM_TIME_WAIT) {
+        if (s->len != 0)
+            tcpsm__refuse(c, in, TCPSM_DROP_AFTER_FIN);
+        return;
+    }
+    tcpsm__ts_take(c, s);
+    if (tcpsm__aux_kind(c) == TCPSM__AUX_KEEP) { /* RFC9293-MUST-26 */
+        c->probes = 0;
+        c->flags &= ~TCPSM__F_KEEP_DUE;
+        tcpsm__disarm(c, TCPSM__T_AUX);
+    }
+    tcpsm__take_ack(c, s);
+    if (s->flags & TCPSM__SYN)
+        tcpsm__ack_now(c);
+    if (tcpsm__fin_acked(c))
+        return;
+    tcpsm__take_urg(c, s);
+    tcpsm__take_text(c, in, s);
+    /* A probe, or text beyond a window that is full, gets its ACK. */
+    if (s->len != 0 && c->rcv_nxt == before && c->ranges_n == 0)
+        tcpsm__ack_now(c);
+}
+
+TCPSM__FN void tcpsm__take_rst(tcpsm_conn *c)
+{
+    int lost = c->snd_len != 0;
+    switch (c->state) {
+    case TCPSM_SYN_SENT:
+        tcpsm__finish(c, TCPSM_E_REFUSED);
+        break;
+    case TCPSM_SYN_RECEIVED:
+        if (tcpsm__is(c, TCPSM__F_PASSIVE))
+            tcpsm__relisten(c); /* the user need not be informed */
+        else
+            tcpsm__finish(c, TCPSM_E_REFUSED);
+        break;
+    case TCPSM_CLOSING:
+    case TCPSM_LAST_ACK:
+        tcpsm__finish(c, lost ? TCPSM_E_RESET : 0);
+        break;
+    default:
+        tcpsm__finish(c, TCPSM_E_RESET);
+        break;
+    }
+}
+
+/* RFC 6191: the SYN of a new connection while the old one is in TIME-WAIT.
+   An owner that listened and closed gets the new connection at once; any
+   other gets EV_DONE, and may listen and hand the segment in again. */
+TCPSM__FN void tcpsm__reuse(tcpsm_conn *c, tcpsm_in *in,
+                            const struct tcpsm__seg *s)
+{
+    uint32_t old = c->snd_nxt;
+    uint32_t need = TCPSM__F_PASSIVE | TCPSM__F_CLOSED;
+    if ((c->flags & need) != need) {
+        tcpsm__finish(c, 0);
+        tcpsm__refuse(c, in, TCPSM_DROP_TIME_WAIT);
+        return;
+    }
+    tcpsm__relisten(c);
+    tcpsm__raise(c, TCPSM_EV_DONE);
+    tcpsm__open_passive(c, in, s, &old);
+}
+
+TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
+                               const struct tcpsm__seg *s,
+                               struct tcpsm__verdict v)
+{
+    if (v.why != TCPSM_DROP_NONE && v.what != TCPSM__V_REUSE)
+        tcpsm__refuse(c, in, v.why);
+    switch (v.what) {
+    case TCPSM__V_ACCEPT:
+        tcpsm__accept(c, in, s);
+        break;
+    case TCPSM__V_ACK:
+        if (v.why == TCPSM_DROP_OLD_DATA) {
+            tcpsm__dsack(c, tcpsm__seg_text(s), s->len);
+            tcpsm__owe(c);
+            TCPSM__COUNT(c, duplicates, 1);
+        } else {
+            tcpsm__ack_now(c);
+        }
+        break;
+    case TCPSM__V_CHALLENGE:
+        tcpsm__challenge(c);
+        break;
+    case TCPSM__V_STRANGER:
+        return TCPSM_E_NOT_MINE;
+    case TCPSM__V_REPLY:
+        c->flags |= TCPSM__F_REPLY_RST;
+        c->recover = s->ack;
+        break;
+    case TCPSM__V_RESET:
+        tcpsm__take_rst(c);
+        break;
+    case TCPSM__V_LISTEN:
+        tcpsm__relisten(c);
+        break;
+    case TCPSM__V_SYN:
+        if (c->state == TCPSM_LISTEN)
+            tcpsm__open_passive(c, in, s, NULL);
+        else
+            tcpsm__open_active(c, in, s);
+        break;
+    case TCPSM__V_SYN_AGAIN:
+        if (tcpsm__may_challenge(c))
+            c->flags |= TCPSM__F_SYN_DUE;
+        break;
+    case TCPSM__V_FIN_AGAIN:
+        tcpsm__disarm(c, TCPSM__T_AUX);
+        tcpsm__challenge(c);
+        break;
+    case TCPSM__V_REUSE:
+        tcpsm__reuse(c, in, s);
+        break;
+    case TCPSM__V_CLOSED: /* RFC9293-SHLD-3 */
+        tcpsm__reset(c, TCPSM_E_CLOSED);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+TCPSM__FN uint16_t tcpsm__train(const tcpsm_in *in, uint32_t text)
+{
+    uint32_t n = in->segs;
+    if (n == 0 && in->gso_size != 0)
+        n = (text + in->gso_size - 1u) / in->gso_size;
+    return (uint16_t)tcpsm__min(tcpsm__max(n, 1), 255);
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_input(tcpsm_conn *c, tcpsm_in *in, tcpsm_time now)
+{
+    struct tcpsm__seg s;
+    struct tcpsm__verdict v;
+    const uint8_t *p;
+    tcpsm_time t;
+    tcpsm_ret ret;
+    int self;
+    if (c == NULL || in == NULL || !tcpsm__in_ok(in))
+        return TCPSM_E_ARG;
+    p = (const uint8_t *)in->data;
+    in->drop = TCPSM_DROP_NONE;
+    in->conn = NULL;
+    if (in->len < 20) {
+        tcpsm__refuse(c, in, TCPSM_DROP_SHORT);
+        return 0;
+    }
+    if (!tcpsm__match(c, in, tcpsm__get16(p), tcpsm__get16(p + 2))) {
+        tcpsm__refuse(c, in, TCPSM_DROP_NOT_MINE);
+        return TCPSM_E_NOT_MINE;
+    }
+    in->conn = c;
+    self = c->state != TCPSM_LISTEN;
+    in->drop = tcpsm__parse(&s, p, in->len);
+    if (in->drop == TCPSM_DROP_NONE &&
+        !tcpsm__addresses_ok(in, s.sport, s.dport,
+                             (c->opts & TCPSM_LOOPBACK) != 0, self))
+        in->drop = TCPSM_DROP_ADDRESS;
+    if ((in->drop == TCPSM_DROP_NONE || in->drop == TCPSM_DROP_OPTIONS) &&
+        !(in->flags & TCPSM_IN_CSUM_OK) && !tcpsm__sum_good(in))
+        in->drop = TCPSM_DROP_CHECKSUM;
+    if (in->drop != TCPSM_DROP_NONE) { /* law 6 */
+        tcpsm__refuse(c, in, in->drop);
+        return 0;
+    }
+    s.segs = tcpsm__train(in, s.len);
+    t = now > c->now ? now : c->now;
+    v = tcpsm__judge(c, &s, t, (in->flags & TCPSM_IN_NO_DATA) != 0);
+    if (v.what == TCPSM__V_RING)
+        return TCPSM_E_RING;
+    TCPSM__COUNT(c, in_segments, 1);
+    if (v.what == TCPSM__V_DROP || v.what == TCPSM__V_STRANGER)
+        return tcpsm__act(c, in, &s, v); /* changes nothing */
+    tcpsm__tick(c, t);
+    ret = tcpsm__act(c, in, &s, v);
+    tcpsm__sync(c);
+    tcpsm__wake_up(c);
+    return ret;
+}
+
+/* --- timers that fire (RFC 9293 s3.10.8) --- */
+
+TCPSM__FN void tcpsm__set_mtu(tcpsm_conn *c, uint32_t mtu)
+{
+    struct tcpsm__runs r;
+    c->mtu = (uint16_t)mtu;
+    c->more = (uint8_t)(c->more & ~TCPSM__M_FULL_ACKED);
+    c->ptb_mtu = 0;
+    if (!tcpsm__synchronized(c) || c->runs_n == 0)
+        return;
+    r = tcpsm__runs_of(c); /* RFC 1191 s6.5: send again, no penalty */
+    tcpsm__runs_lose_first(&r, r.end[0]);
+    c->runs_n = r.n;
+    c->flags |= TCPSM__F_FORCE;
+}
+
+TCPSM__FN void tcpsm__syn_timeout(tcpsm_conn *c)
+{
+    c->flags |= TCPSM__F_SYN_LOST;
+    if (c->probes < 255)
+        c->probes++;
+    if (c->backoff < 255)
+        c->backoff++;
+    if (c->state == TCPSM_SYN_RECEIVED && tcpsm__is(c, TCPSM__F_PASSIVE) &&
+        c->probes >= TCPSM__SYN_ACKS) {
+        tcpsm__relisten(c);
+        return;
+    }
+    c->flags |= TCPSM__F_SYN_DUE;
+    if (c->probes == TCPSM__R1)
+        tcpsm__report(c); /* RFC9293-MUST-22 */
+}
+
+/* RFC6298-10 to -13, RFC5681-8, -9, RFC 6582 s3.2 (recover) */
+TCPSM__FN void tcpsm__rto_fires(tcpsm_conn *c)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    tcpsm_cc_event e;
+    if (tcpsm__is(c, TCPSM__F_SYN_OUT)) {
+        tcpsm__syn_timeout(c);
+        return;
+    }
+    tcpsm__cc_event(c, &e);
+    e.again = c->probes != 0;
+    tcpsm__cc(c, TCPSM__CC_TIMEOUT, &e);
+    TCPSM__COUNT(c, timeouts, 1);
+    c->flags &= ~(TCPSM__F_RECOVERY | TCPSM__F_PARTIAL);
+    c->flags |= TCPSM__F_FORCE;
+    c->recover = c->snd_nxt;
+    c->dupacks = 0;
+    tcpsm__runs_lose_all(&r);
+    c->runs_n = r.n;
+    if (c->backoff < 255)
+        c->backoff++;
+    if (c->probes < 255)
+        c->probes++;
+    if (c->probes == TCPSM__R1)
+        tcpsm__report(c); /* RFC9293-MUST-20 */
+    if (c->ptb_mtu != 0)
+        tcpsm__set_mtu(c, c->ptb_mtu); /* RFC5927-9 */
+}
+
+/* RFC9293-MUST-36 */
+TCPSM__FN void tcpsm__persist_fires(tcpsm_conn *c)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    if (c->probes < 255)
+        c->probes++;
+    c->flags |= TCPSM__F_PROBE_DUE;
+    tcpsm__runs_lose_all(&r); /* beyond a closed window nothing is kept */
+    c->runs_n = r.n;
+}
+
+TCPSM__FN void tcpsm__keep_fires(tcpsm_conn *c)
+{
+    if (c->probes >= c->keep_count) { /* RFC9293-MUST-29 */
+        tcpsm__reset(c, TCPSM_E_TIMEOUT);
+        return;
+    }
+    c->probes++;
+    c->flags |= TCPSM__F_KEEP_DUE;
+}
+
+TCPSM__FN void tcpsm__uto_fires(tcpsm_conn *c)
+{
+    if (tcpsm__is(c, TCPSM__F_CLOSED) && c->k_linger != TCPSM__K_OFF)
+        tcpsm__reset(c, TCPSM_E_TIMEOUT);
+    else
+        tcpsm__finish(c, TCPSM_E_TIMEOUT);
+}
+
+TCPSM__FN void tcpsm__fire(tcpsm_conn *c, uint32_t which)
+{
+    uint32_t rtx = tcpsm__rtx_kind(c), aux = tcpsm__aux_kind(c);
+    TCPSM_TRACE(c, TCPSM_TRACE_TIMER, which, rtx);
+    tcpsm__disarm(c, which);
+    switch (which) {
+    case TCPSM__T_RTX:
+        if (rtx == TCPSM__RTX_RTO)
+            tcpsm__rto_fires(c);
+        else if (rtx == TCPSM__RTX_PERSIST)
+            tcpsm__persist_fires(c);
+        else
+            c->flags |= TCPSM__F_OVERRIDE;
+        break;
+    case TCPSM__T_ACK:
+        tcpsm__ack_now(c);
+        break;
+    case TCPSM__T_AUX:
+        if (aux == TCPSM__AUX_KEEP)
+            tcpsm__keep_fires(c);
+        else
+            tcpsm__finish(c, 0);
+        break;
+    default:
+        tcpsm__uto_fires(c);
+        break;
+    }
+}
+
+/* --- sending --- */
+
+/* Every segment with ACK carries all that one owes. */
+TCPSM__FN void tcpsm__acked(tcpsm_conn *c)
+{
+    c->last_ack = c->rcv_nxt;
+    c->flags &= ~TCPSM__F_ACK_NOW;
+    c->ack_segs = 0;
+    tcpsm__disarm(c, TCPSM__T_ACK);
+    if (c->quick != 0 && c->quick != 255)
+        c->quick--;
+}
+
+/* SND.NXT, but never beyond the peer's window: there the peer would not
+   accept it, and two ends whose probes crossed would be deaf. */
+TCPSM__FN uint32_t tcpsm__ack_seq(const tcpsm_conn *c)
+{
+    return tcpsm__seq_min(c->snd_nxt, c->snd_una + c->snd_wnd);
+}
+
+TCPSM__FN void tcpsm__fill_sack(tcpsm_conn *c, struct tcpsm__seg *s,
+                                int with_dsack)
+{
+    struct tcpsm__ranges r = tcpsm__ranges_of(c);
+    uint32_t most = tcpsm__is(c, TCPSM__F_TS) ? 3 : 4, i, k;
+    if (!tcpsm__is(c, TCPSM__F_SACK))
+        return;                               /* RFC2018-1 */
+    if (with_dsack && c->dsack_len[0] != 0) { /* RFC2883-1 */
+        s->sack[0] = c->dsack_seq[0];
+        s->sack[1] = c->dsack_seq[0] + c->dsack_len[0];
+        s->nsack = 1;
+        c->dsack_seq[0] = c->dsack_seq[1];
+        c->dsack_len[0] = c->dsack_len[1];
+        c->dsack_seq[1] = 0;
+        c->dsack_len[1] = 0;
+    }
+    for (i = 0; i < r.n && s->nsack < most; i++) { /* RFC2018-2 to -4 */
+        k = 2u * s->nsack;
+        s->sack[k] = r.start[r.order[i]];
+        s->sack[k + 1] = r.end[r.order[i]];
+        s->nsack++;
+        TCPSM_STEP();
+    }
+}
+
+TCPSM__FN void tcpsm__fill(tcpsm_conn *c, struct tcpsm__seg *s,
+                           uint32_t flags, uint32_t seq)
+{
+    memset(s, 0, sizeof *s);
+    s->scale = TCPSM__NO_SCALE;
+    s->sport = c->local_port;
+    s->dport = c->remote_port;
+    s->flags = (uint16_t)flags;
+    s->seq = seq;
+    if (flags & TCPSM__ACK)
+        s->ack = c->rcv_nxt;
+    if (tcpsm__is(c, TCPSM__F_TS)) { /* RFC7323-7 */
+        s->ts = 1;
+        s->tsval = tcpsm__ticks(c->now) + c->ts_offset;
+        s->tsecr = flags & TCPSM__ACK ? c->ts_recent : 0;
+    }
+    if (flags & (TCPSM__RST | TCPSM__SYN))
+        return;
+    if (tcpsm__is(c, TCPSM__F_SND_URG) && tcpsm__seq_lt(seq, c->snd_up)) {
+        s->flags |= TCPSM__URG;
+        s->up = (uint16_t)tcpsm__min(c->snd_up - seq, 65535);
+    }
+}
+
+TCPSM__FN void tcpsm__out_tuple(const tcpsm_conn *c, tcpsm_out *out)
+{
+    memcpy(out->tuple.local, c->local, 16);
+    memcpy(out->tuple.remote, c->remote, 16);
+    out->tuple.local_port = c->local_port;
+    out->tuple.remote_port = c->remote_port;
+    out->tuple.zone = c->zone;
+    out->tuple.family = tcpsm__family(c);
+    out->tuple.zero = 0;
+}
+
+/* Writes s and n bytes of the send ring from off on. RFC9293-MUST-2. */
+TCPSM__FN tcpsm_ret tcpsm__emit(tcpsm_conn *c, tcpsm_out *out,
+                                const struct tcpsm__seg *s, uint32_t off,
+                                uint32_t n)
+{
+    uint8_t *p = (uint8_t *)out->buf;
+    uint32_t hdr = tcpsm__build(p, s), sum, k;
+    int gather = (c->opts & TCPSM_GATHER) != 0;
+    int full = !(c->opts & (TCPSM_TX_PARTIAL | TCPSM_TX_ZERO));
+    tcpsm__out_tuple(c, out);
+    out->conn = c;
+    out->hdr_len = (uint16_t)hdr;
+    out->gso_size = 0;
+    out->segs = 1;
+    out->tos = (uint8_t)(c->tos & ~3u);
+    out->ttl = c->ttl; /* RFC9293-MUST-49, -SHLD-22 */
+    memset(out->zero, 0, sizeof out->zero);
+    memset(out->ref, 0, sizeof out->ref);
+    out->csum = TCPSM_CSUM_FULL;
+    sum = tcpsm__sum_pseudo(c->local, c->remote, tcpsm__family(c), hdr + n);
+    if (full) {
+        uint32_t t = tcpsm__ring_sum(gather ? NULL : p + hdr, c->p.snd,
+                                     c->snd_cap, c->snd_head, off, n);
+        sum = tcpsm__fold(sum + t + tcpsm__sum_plain(NULL, p, hdr));
+        tcpsm__put16(p + 16, ~sum & 0xFFFFu);
+    } else {
+        if (!gather)
+            tcpsm__ring_read(p + hdr, c->p.snd, c->snd_cap, c->snd_head, off,
+                             n);
+        out->csum = TCPSM_CSUM_ZERO;
+        if (c->opts & TCPSM_TX_PARTIAL) {
+            out->csum = TCPSM_CSUM_PARTIAL;
+            tcpsm__put16(p + 16, sum);
+        }
+    }
+    TCPSM__COUNT(c, out_segments, 1);
+    TCPSM__COUNT(c, out_bytes, n);
+    if (!gather || n == 0)
+        return (tcpsm_ret)(hdr + n);
+    k = tcpsm__ring_first(c->snd_cap, c->snd_head, off, n);
+    out->ref[0].p = c->p.snd + tcpsm__ring_at(c->snd_cap, c->snd_head, off);
+    out->ref[0].n = k;
+    out->ref[1].p = k < n ? c->p.snd : NULL;
+    out->ref[1].n = n - k;
+    return (tcpsm_ret)hdr;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__do_rst(tcpsm_conn *c, tcpsm_out *out)
+{
+    struct tcpsm__seg s;
+    tcpsm__fill(c, &s, TCPSM__RST | TCPSM__ACK, c->snd_nxt);
+    c->flags &= ~TCPSM__F_RST_DUE;
+    tcpsm__raise(c, TCPSM_EV_DONE);
+    return tcpsm__emit(c, out, &s, 0, 0);
+}
+
+TCPSM__FN tcpsm_ret tcpsm__do_reply_rst(tcpsm_conn *c, tcpsm_out *out)
+{
+    struct tcpsm__seg s;
+    tcpsm__fill(c, &s, TCPSM__RST, c->recover);
+    c->flags &= ~TCPSM__F_REPLY_RST;
+    c->recover = c->snd_una;
+    return tcpsm__emit(c, out, &s, 0, 0);
+}
+
+TCPSM__FN tcpsm_ret tcpsm__do_syn(tcpsm_conn *c, tcpsm_out *out)
+{
+    struct tcpsm__seg s;
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    int answer = c->state == TCPSM_SYN_RECEIVED;
+    int again = c->snd_nxt != c->snd_una;
+    tcpsm__fill(c, &s, answer ? TCPSM__SYN | TCPSM__ACK : TCPSM__SYN,
+                c->snd_una);
+    s.mss = (uint16_t)tcpsm__adv_mss(c); /* RFC9293-MUST-14, -SHLD-5 */
+    if (!answer || tcpsm__is(c, TCPSM__F_WS))
+        s.scale = c->rcv_scale;
+    if (c->opts & TCPSM_NO_SCALE)
+        s.scale = TCPSM__NO_SCALE;
+    s.sack_ok = answer ? tcpsm__is(c, TCPSM__F_SACK) != 0
+                       : TCPSM__HAVE_OPTIONS && !(c->opts & TCPSM_NO_SACK);
+    if (!answer && TCPSM__HAVE_OPTIONS && !(c->opts & TCPSM_NO_TS)) {
+        s.ts = 1;
+        s.tsval = tcpsm__ticks(c->now) + c->ts_offset;
+    }
+    s.wnd = tcpsm__window(c, 1);
+    if (again) {
+        r.meta[0] = TCPSM__R_RETX;
+        r.first[0] = tcpsm__now32(c);
+        TCPSM__COUNT(c, retransmits, 1);
+    } else {
+        c->snd_nxt = c->snd_una + 1;
+        tcpsm__runs_push(&r, c->snd_nxt, 0, tcpsm__now32(c), 0);
+        c->runs_n = r.n;
+    }
+    c->flags &= ~TCPSM__F_SYN_DUE;
+    if (answer)
+        tcpsm__acked(c);
+    return tcpsm__emit(c, out, &s, 0, 0);
+}
+
+TCPSM__FN tcpsm_ret tcpsm__do_ack(tcpsm_conn *c, tcpsm_out *out, uint32_t seq,
+                                  int dup)
+{
+    struct tcpsm__seg s;
+    tcpsm__fill(c, &s, TCPSM__ACK, seq);
+    tcpsm__fill_sack(c, &s, dup);
+    s.wnd = tcpsm__window(c, 0);
+    tcpsm__acked(c);
+    return tcpsm__emit(c, out, &s, 0, 0);
+}
+
+/* n bytes and possibly a FIN at seq, which is in the send ring. */
+TCPSM__FN tcpsm_ret tcpsm__do_text(tcpsm_conn *c, tcpsm_out *out,
+                                   uint32_t seq, uint32_t n, int fin,
+                                   uint32_t mss)
+{
+    struct tcpsm__seg s;
+    uint32_t off = seq - tcpsm__snd_base(c), segs = 1;
+    int record = tcpsm__is(c, TCPSM__F_EOR) && seq + n == c->eor;
+    tcpsm_ret ret;
+    tcpsm__fill(c, &s, TCPSM__ACK, seq);
+    tcpsm__fill_sack(c, &s, 0);
+    s.wnd = tcpsm__window(c, 0);
+    if (n != 0 && (off + n == c->snd_len || record))
+        s.flags |= TCPSM__PSH; /* RFC9293-MUST-61, -SHLD-27 */
+    if (fin)
+        s.flags |= TCPSM__FIN;
+    tcpsm__acked(c);
+    ret = tcpsm__emit(c, out, &s, off, n);
+    if (n > mss) {
+        segs = (n + mss - 1) / mss;
+        out->gso_size = (uint16_t)mss;
+        out->segs = (uint16_t)segs;
+    }
+    return ret;
+}
+
+/* What fits behind the header that a text segment would have now. */
+TCPSM__FN uint32_t tcpsm__fit(const tcpsm_conn *c, const tcpsm_out *out)
+{
+    uint32_t n = tcpsm__sack_blocks(c), hdr = 20;
+    if (tcpsm__is(c, TCPSM__F_TS))
+        hdr += 12;
+    if (n != 0)
+        hdr += 4 + 8 * n;
+    if (c->opts & TCPSM_GATHER)
+        return 65495u - hdr;
+    return tcpsm__min(out->cap, 65495u) - hdr;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__do_resend(tcpsm_conn *c, tcpsm_out *out)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    uint32_t i = 0, len = tcpsm__resend_len(c, &i), seq, end, text;
+    int fin;
+    len = tcpsm__min(len, tcpsm__fit(c, out));
+    seq = tcpsm__run_start(&r, i);
+    end = seq + len;
+    fin = tcpsm__is(c, TCPSM__F_FIN_SENT) && end == c->snd_nxt;
+    text = len - (uint32_t)fin;
+    tcpsm__runs_resent(&r, i, end, tcpsm__now32(c), c->min_rtt);
+    c->runs_n = r.n;
+    c->flags &= ~TCPSM__F_FORCE;
+    c->sent_at = tcpsm__ticks(c->now);
+    TCPSM__COUNT(c, retransmits, 1);
+    TCPSM_TRACE(c, TCPSM_TRACE_RETRANSMIT, seq, len);
+    return tcpsm__do_text(c, out, seq, text, fin, text);
+}
+
+/* A train's length, from one segment's; whole segments only. */
+TCPSM__FN uint32_t tcpsm__train_len(const tcpsm_conn *c, const tcpsm_out *out,
+                                    uint32_t len)
+{
+    struct tcpsm__runs r;
+    uint32_t full = tcpsm__full(c), most, flight, cwnd = tcpsm__cwnd(c);
+    if (!(c->opts & TCPSM_GSO) || len != full ||
+        tcpsm__is(c, TCPSM__F_SND_URG | TCPSM__F_EOR))
+        return len;
+    r = tcpsm__runs_in(c);
+    flight = tcpsm__runs_flight(&r);
+    most = tcpsm__min(tcpsm__unsent(c), tcpsm__window_left(c, c->snd_nxt));
+    most = tcpsm__min(most, tcpsm__fit(c, out));
+    most = tcpsm__min(most, cwnd > flight ? cwnd - flight : 0);
+    return tcpsm__max(len, most - most % full);
+}
+
+/* RFC5681-14: nothing was sent for an RTO, so the ACK clock is gone. */
+TCPSM__FN void tcpsm__after_idle(tcpsm_conn *c)
+{
+    tcpsm_cc_event e;
+    uint32_t idle = tcpsm__ticks(c->now) - c->sent_at;
+    if (tcpsm__outstanding(c) != 0 || !(c->more & TCPSM__M_SENT))
+        return;
+    if (idle <= tcpsm__rto(c) >> 10)
+        return;
+    tcpsm__cc_event(c, &e);
+    tcpsm__cc(c, TCPSM__CC_IDLE, &e);
+}
+
+TCPSM__FN tcpsm_ret tcpsm__do_data(tcpsm_conn *c, tcpsm_out *out)
+{
+    struct tcpsm__runs r;
+    uint32_t seq = c->snd_nxt, n, full = tcpsm__full(c);
+    tcpsm_ret ret;
+    int fin;
+    tcpsm__after_idle(c);
+    n = tcpsm__new_len(c);
+    n = tcpsm__train_len(c, out, tcpsm__min(n, tcpsm__fit(c, out)));
+    fin = tcpsm__fin_unsent(c) && n == tcpsm__unsent(c) &&
+          tcpsm__window_left(c, seq) > n;
+    ret = tcpsm__do_text(c, out, seq, n, fin, full);
+    if (n != 0)
+        out->tos = c->tos; /* ECT on new data only */
+    c->snd_nxt = seq + n + (uint32_t)fin;
+    if (fin)
+        c->flags |= TCPSM__F_FIN_SENT;
+    if (tcpsm__is(c, TCPSM__F_EOR) && tcpsm__seq_le(c->eor, c->snd_nxt)) {
+        c->flags &= ~TCPSM__F_EOR;
+        c->eor = 0;
+        if (c->more & TCPSM__M_SHORT_SEND)
+            tcpsm__raise(c, TCPSM_EV_WRITABLE);
+        c->more = (uint8_t)(c->more & ~TCPSM__M_SHORT_SEND);
+    }
+    c->flags &= ~TCPSM__F_OVERRIDE;
+    c->sent_at = tcpsm__ticks(c->now);
+    c->more |= TCPSM__M_SENT;
+    r = tcpsm__runs_of(c);
+    tcpsm__runs_push(&r, c->snd_nxt, out->segs > 1 ? TCPSM__R_MULTI : 0,
+                     tcpsm__now32(c), c->min_rtt);
+    c->runs_n = r.n;
+    return ret;
+}
+
+/* One octet at SND.UNA past the window's edge (RFC 9293 s3.8.6.1): the
+   peer answers with an ACK and its window. It stays marked as lost, to be
+   sent again when the window opens. */
+TCPSM__FN tcpsm_ret tcpsm__do_probe(tcpsm_conn *c, tcpsm_out *out)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    uint32_t seq = c->snd_una;
+    int fin = c->snd_len == 0;
+    tcpsm_ret ret = tcpsm__do_text(c, out, seq, fin ? 0 : 1, fin, 1);
+    c->flags &= ~TCPSM__F_PROBE_DUE;
+    TCPSM__COUNT(c, probes, 1);
+    if (c->snd_nxt != seq)
+        return ret;
+    c->snd_nxt = seq + 1;
+    if (fin)
+        c->flags |= TCPSM__F_FIN_SENT;
+    tcpsm__runs_push(&r, c->snd_nxt,
+                     TCPSM__R_LOST | TCPSM__R_RETX | TCPSM__R_PROBE,
+                     tcpsm__now32(c), 0);
+    c->runs_n = r.n;
+    return ret;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__do(tcpsm_conn *c, tcpsm_out *out, int what)
+{
+    switch (what) {
+    case TCPSM__DO_RST:
+        return tcpsm__do_rst(c, out);
+    case TCPSM__DO_REPLY_RST:
+        return tcpsm__do_reply_rst(c, out);
+    case TCPSM__DO_SYN:
+        return tcpsm__do_syn(c, out);
+    case TCPSM__DO_DUPACK:
+        c->owed--;
+        return tcpsm__do_ack(c, out, tcpsm__ack_seq(c), 1);
+    case TCPSM__DO_RESEND:
+        return tcpsm__do_resend(c, out);
+    case TCPSM__DO_DATA:
+        return tcpsm__do_data(c, out);
+    case TCPSM__DO_PROBE:
+        return tcpsm__do_probe(c, out);
+    case TCPSM__DO_KEEP: /* RFC9293-SHLD-12: no octet */
+        c->flags &= ~TCPSM__F_KEEP_DUE;
+        TCPSM__COUNT(c, probes, 1);
+        return tcpsm__do_ack(c, out, c->snd_una - 1, 0);
+    default:
+        return tcpsm__do_ack(c, out, tcpsm__ack_seq(c), 0);
+    }
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_output(tcpsm_conn *c, tcpsm_out *out,
+                                 tcpsm_time now)
+{
+    uint32_t which, turn;
+    tcpsm_time t;
+    tcpsm_ret n;
+    int what;
+    if (c == NULL || out == NULL || out->buf == NULL)
+        return TCPSM_E_ARG;
+    if (out->cap < TCPSM_MIN_CAP)
+        return TCPSM_E_SPACE;
+    t = now > c->now ? now : c->now;
+    for (turn = 0; turn < 16; turn++) { /* each turn ends a timer's cause */
+        what = tcpsm__plan(c);
+        if (what == TCPSM__DO_NOTHING) {
+            if (tcpsm__earliest(c, &which) > t)
+                return 0;
+            tcpsm__tick(c, t);
+            tcpsm__fire(c, which);
+            tcpsm__sync(c);
+            tcpsm__wake_up(c);
+            continue;
+        }
+        tcpsm__tick(c, t);
+        if (what == TCPSM__DO_SYNC) {
+            tcpsm__sync(c);
+            continue;
+        }
+        n = tcpsm__do(c, out, what);
+        tcpsm__sync(c);
+        if (c->events != 0)
+            tcpsm__wake_up(c);
+        return n;
+    }
+    return 0;
+}
+
+/* --- strangers (RFC 9293 s3.10.7.1) --- */
+
+TCPSM_DEF tcpsm_ret tcpsm_stranger(const tcpsm_in *in, tcpsm_out *out)
+{
+    struct tcpsm__seg s, r;
+    uint32_t n, hdr, sum;
+    uint8_t *p;
+    if (in == NULL || out == NULL || !tcpsm__in_ok(in) || out->buf == NULL)
+        return TCPSM_E_ARG;
+    if (out->cap < TCPSM_MIN_CAP)
+        return TCPSM_E_SPACE;
+    if (tcpsm__parse(&s, (const uint8_t *)in->data, in->len) != 0 ||
+        (s.flags & TCPSM__RST) ||
+        !tcpsm__addresses_ok(in, s.sport, s.dport, 1, 0) ||
+        (!(in->flags & TCPSM_IN_CSUM_OK) && !tcpsm__sum_good(in)))
+        return 0;
+    memset(&r, 0, sizeof r);
+    r.scale = TCPSM__NO_SCALE;
+    r.sport = s.dport;
+    r.dport = s.sport;
+    if (s.flags & TCPSM__ACK) {
+        r.flags = TCPSM__RST;
+        r.seq = s.ack;
+    } else {
+        r.flags = TCPSM__RST | TCPSM__ACK;
+        r.ack = s.seq + tcpsm__seg_len(&s);
+    }
+    if (s.ts) { /* RFC7323-13 */
+        r.ts = 1;
+        r.tsecr = s.tsval;
+    }
+    p = (uint8_t *)out->buf;
+    hdr = tcpsm__build(p, &r);
+    sum = tcpsm__sum_pseudo(in->src, in->dst, in->family, hdr);
+    sum = tcpsm__fold(sum + tcpsm__sum_plain(NULL, p, hdr));
+    tcpsm__put16(p + 16, ~sum & 0xFFFFu);
+    n = tcpsm__alen(in->family);
+    memset(&out->tuple, 0, sizeof out->tuple);
+    memcpy(out->tuple.local, in->dst, n);
+    memcpy(out->tuple.remote, in->src, n);
+    out->tuple.local_port = r.sport;
+    out->tuple.remote_port = r.dport;
+    out->tuple.zone = in->zone;
+    out->tuple.family = in->family;
+    memset(out->ref, 0, sizeof out->ref);
+    memset(out->zero, 0, sizeof out->zero);
+    out->hdr_len = (uint16_t)hdr;
+    out->gso_size = 0;
+    out->segs = 1;
+    out->tos = 0;
+    out->ttl = 64;
+    out->csum = TCPSM_CSUM_FULL;
+    out->conn = NULL;
+    return (tcpsm_ret)hdr;
+}
+
+/* --- ICMP (RFC 9293 s3.9.2.2, RFC 5927, 1191, 8201) --- */
+
+enum {
+    TCPSM__ICMP_IGNORE, /* RFC9293-MUST-55: source quench and all else */
+    TCPSM__ICMP_SOFT,
+    TCPSM__ICMP_HARD,
+    TCPSM__ICMP_BIG
+};
+
+TCPSM__FN int tcpsm__icmp4_kind(uint8_t type, uint8_t code)
+{
+    if (type == 11 || type == 12)
+        return TCPSM__ICMP_SOFT;
+    if (type != 3)
+        return TCPSM__ICMP_IGNORE;
+    if (code == 4)
+        return TCPSM__ICMP_BIG;
+    return code == 2 || code == 3 ? TCPSM__ICMP_HARD : TCPSM__ICMP_SOFT;
+}
+
+TCPSM__FN int tcpsm__icmp6_kind(uint8_t type, uint8_t code)
+{
+    if (type == 2)
+        return TCPSM__ICMP_BIG;
+    if (type == 3)
+        return TCPSM__ICMP_SOFT;
+    if (type == 1)
+        return code == 1 || code == 4 ? TCPSM__ICMP_HARD : TCPSM__ICMP_SOFT;
+    if (type == 4 && code == 1)
+        return TCPSM__ICMP_HARD;
+    return type == 4 ? TCPSM__ICMP_SOFT : TCPSM__ICMP_IGNORE;
+}
+
+/* RFC 1191 s7: a router that does not tell; the next plateau below. */
+TCPSM__FN uint32_t tcpsm__plateau(uint32_t len)
+{
+    static const uint16_t t[] = {32000, 17914, 8166, 4352,
+                                 2002,  1492,  1006, 508};
+    uint32_t i;
+    for (i = 0; i < sizeof t / sizeof *t; i++) {
+        if (t[i] < len)
+            return t[i];
+        TCPSM_STEP();
+    }
+    return TCPSM__MTU4_FLOOR;
+}
+
+TCPSM__FN uint8_t tcpsm__too_big(tcpsm_conn *c, const uint8_t *m,
+                                 const uint8_t *ip)
+{
+    int v4 = tcpsm__family(c) == 4;
+    uint32_t mtu = v4 ? tcpsm__get16(m + 6) : tcpsm__get32(m + 4);
+    if (v4 && mtu == 0)
+        mtu = tcpsm__plateau(tcpsm__get16(ip + 2));
+    mtu = tcpsm__max(mtu, v4 ? TCPSM__MTU4_FLOOR : TCPSM__MTU6_FLOOR);
+    if (mtu >= c->mtu)
+        return TCPSM_DROP_ICMP; /* RFC5927-7, -10 */
+    if (c->more & TCPSM__M_FULL_ACKED)
+        c->ptb_mtu = (uint16_t)mtu; /* RFC5927-9: wait for a timeout */
+    else
+        tcpsm__set_mtu(c, mtu); /* RFC5927-8 */
+    return TCPSM_DROP_NONE;
+}
+
+/* RFC5927-3: hard errors end a handshake, never a connection. */
+TCPSM__FN void tcpsm__icmp_error(tcpsm_conn *c, int kind, const uint8_t *m)
+{
+    int opening =
+        c->state == TCPSM_SYN_SENT ||
+        (c->state == TCPSM_SYN_RECEIVED && !tcpsm__is(c, TCPSM__F_PASSIVE));
+    c->soft = (uint8_t)((m[0] & 15u) << 4 | (m[1] & 15u));
+    if (kind == TCPSM__ICMP_HARD && opening) { /* RFC9293-SHLD-26 */
+        tcpsm__finish(c, TCPSM_E_UNREACHABLE);
+        return;
+    }
+    tcpsm__report(c); /* RFC9293-MUST-54, -MUST-56, -SHLD-25 */
+}
+
+/* Is the quoted datagram this connection's, with SEQ in flight? */
+TCPSM__FN int tcpsm__icmp_mine(const tcpsm_conn *c, const uint8_t *ip,
+                               uint32_t n, const uint8_t **tcp)
+{
+    uint8_t f = tcpsm__family(c);
+    uint32_t hdr = 40, at = 8, alen = tcpsm__alen(f);
+    if (f == 4) {
+        if (n < 20 || ip[0] >> 4 != 4 || ip[9] != 6)
+            return 0;
+        hdr = (ip[0] & 15u) * 4u;
+        at = 12;
+    } else if (n < 40 || ip[0] >> 4 != 6 || ip[6] != 6) {
+        return 0;
+    }
+    if (hdr < 20 || n < hdr + 8)
+        return 0;
+    *tcp = ip + hdr;
+    return tcpsm__bytes_equal(ip + at, c->local, alen) &&
+           tcpsm__bytes_equal(ip + at + alen, c->remote, alen) &&
+           tcpsm__get16(*tcp) == c->local_port &&
+           tcpsm__get16(*tcp + 2) == c->remote_port;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_icmp(tcpsm_conn *c, const void *msg, uint32_t len,
+                               uint8_t family, tcpsm_time now)
+{
+    const uint8_t *m = (const uint8_t *)msg, *tcp = NULL;
+    uint8_t why = TCPSM_DROP_NONE;
+    int kind;
+    if (c == NULL || m == NULL || len < 8)
+        return TCPSM_E_ARG;
+    if (c->state <= TCPSM_LISTEN || family != tcpsm__family(c) ||
+        !tcpsm__icmp_mine(c, m + 8, len - 8, &tcp))
+        return TCPSM_E_NOT_MINE;
+    kind = family == 4 ? tcpsm__icmp4_kind(m[0], m[1])
+                       : tcpsm__icmp6_kind(m[0], m[1]);
+    /* RFC5927-1: SND.UNA =< SEQ < SND.NXT */
+    if (kind == TCPSM__ICMP_IGNORE ||
+        tcpsm__get32(tcp + 4) - c->snd_una >= tcpsm__outstanding(c)) {
+        TCPSM__COUNT(c, drops[TCPSM_DROP_ICMP], 1);
+        return TCPSM_DROP_ICMP;
+    }
+    tcpsm__tick(c, now);
+    if (kind == TCPSM__ICMP_BIG)
+        why = tcpsm__too_big(c, m, m + 8);
+    else
+        tcpsm__icmp_error(c, kind, m);
+    tcpsm__sync(c);
+    tcpsm__wake_up(c);
+    return why;
+}
+
+/* --- the stream calls (RFC 9293 s3.10.2 to s3.10.5) --- */
+
+TCPSM_DEF tcpsm_ret tcpsm_error(const tcpsm_conn *c)
+{
+    return -(tcpsm_ret)c->error;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_state(const tcpsm_conn *c)
+{
+    return c->state;
+}
+
+/* May bytes be queued? 0 or the reason why not. */
+TCPSM__FN tcpsm_ret tcpsm__may_send(const tcpsm_conn *c)
+{
+    if (c->error != 0)
+        return tcpsm_error(c);
+    if (tcpsm__is(c, TCPSM__F_FIN_QUEUED | TCPSM__F_CLOSED))
+        return TCPSM_E_CLOSED;
+    if (c->state < TCPSM_SYN_SENT || c->state == TCPSM_TIME_WAIT)
+        return TCPSM_E_STATE;
+    return c->snd_cap == 0 ? TCPSM_E_RING : 0;
+}
+
+TCPSM__FN void tcpsm__queued(tcpsm_conn *c, uint32_t n, uint32_t flags)
+{
+    uint32_t end;
+    c->snd_len += n;
+    end = tcpsm__snd_base(c) + c->snd_len;
+    c->flags &= ~TCPSM__F_MORE;
+    if (flags & TCPSM_MORE)
+        c->flags |= TCPSM__F_MORE;
+    if ((flags & TCPSM_EOR) && tcpsm__unsent(c) != 0) {
+        c->flags |= TCPSM__F_EOR;
+        c->eor = end;
+    }
+    if ((flags & TCPSM_URG) && n != 0) { /* RFC9293-MUST-30, -MUST-62 */
+        c->flags |= TCPSM__F_SND_URG;
+        c->snd_up = end;
+        if (c->snd_wnd == 0 && tcpsm__synchronized(c))
+            tcpsm__ack_now(c);
+    }
+    tcpsm__wake_up(c);
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_send_reserve(tcpsm_conn *c, tcpsm_span s[2])
+{
+    uint32_t free, k, at;
+    tcpsm_ret e;
+    if (c == NULL || s == NULL)
+        return TCPSM_E_ARG;
+    s[0].p = s[1].p = NULL;
+    s[0].n = s[1].n = 0;
+    e = tcpsm__may_send(c);
+    if (e < 0)
+        return e;
+    free = c->snd_cap - c->snd_len;
+    if (free == 0) {
+        c->more |= TCPSM__M_SHORT_SEND;
+        return 0;
+    }
+    at = tcpsm__ring_at(c->snd_cap, c->snd_head, c->snd_len);
+    k = tcpsm__min(free, c->snd_cap - at);
+    s[0].p = c->p.snd + at;
+    s[0].n = k;
+    if (k < free) {
+        s[1].p = c->p.snd;
+        s[1].n = free - k;
+    }
+    return (tcpsm_ret)free;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_send_commit(tcpsm_conn *c, uint32_t len,
+                                      uint32_t flags)
+{
+    tcpsm_ret e;
+    if (c == NULL || len > TCPSM_MAX_RING || (flags & ~7u))
+        return TCPSM_E_ARG;
+    e = tcpsm__may_send(c);
+    if (e < 0)
+        return e;
+    if (len > c->snd_cap - c->snd_len)
+        return TCPSM_E_ARG;
+    if ((flags & TCPSM_EOR) && tcpsm__is(c, TCPSM__F_EOR)) {
+        c->more |= TCPSM__M_SHORT_SEND;
+        return 0;
+    }
+    tcpsm__queued(c, len, flags);
+    return (tcpsm_ret)len;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_send(tcpsm_conn *c, const void *p, uint32_t len,
+                               uint32_t flags)
+{
+    uint32_t free, n;
+    tcpsm_ret e;
+    if (c == NULL || (p == NULL && len != 0) || (flags & ~7u))
+        return TCPSM_E_ARG;
+    e = tcpsm__may_send(c);
+    if (e < 0)
+        return e;
+    if ((flags & TCPSM_EOR) && tcpsm__is(c, TCPSM__F_EOR)) {
+        c->more |= TCPSM__M_SHORT_SEND;
+        return 0;
+    }
+    free = c->snd_cap - c->snd_len;
+    n = tcpsm__min(len, free);
+    if (n < len) {
+        c->more |= TCPSM__M_SHORT_SEND;
+        flags &= ~(uint32_t)TCPSM_EOR; /* the record's end is not in yet */
+    }
+    if (n == 0 && len != 0)
+        return 0;
+    tcpsm__ring_write(c->p.snd, c->snd_cap, c->snd_head, c->snd_len,
+                      (const uint8_t *)p, n);
+    tcpsm__queued(c, n, flags);
+    return (tcpsm_ret)n;
+}
+
+/* What a reader gets when nothing is readable. */
+TCPSM__FN tcpsm_ret tcpsm__read_end(const tcpsm_conn *c)
+{
+    if (c->error != 0)
+        return tcpsm_error(c); /* RFC9293-MUST-12 */
+    if (tcpsm__is(c, TCPSM__F_FIN_RCVD))
+        return TCPSM_E_EOF;
+    return c->state == TCPSM_CLOSED ? TCPSM_E_STATE : 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_receive_peek(const tcpsm_conn *c, tcpsm_cspan s[2])
+{
+    uint32_t k;
+    if (c == NULL || s == NULL)
+        return TCPSM_E_ARG;
+    s[0].p = s[1].p = NULL;
+    s[0].n = s[1].n = 0;
+    if (tcpsm__is(c, TCPSM__F_CLOSED))
+        return TCPSM_E_CLOSED;
+    if (c->state >= TCPSM_LISTEN && !tcpsm__synchronized(c))
+        return 0;
+    if (c->rcv_len == 0)
+        return tcpsm__read_end(c);
+    k = tcpsm__min(c->rcv_len, c->rcv_cap - c->rcv_head);
+    s[0].p = c->p.rcv + c->rcv_head;
+    s[0].n = k;
+    if (k < c->rcv_len) {
+        s[1].p = c->p.rcv;
+        s[1].n = c->rcv_len - k;
+    }
+    return (tcpsm_ret)c->rcv_len;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_receive_consume(tcpsm_conn *c, uint32_t len)
+{
+    if (c == NULL || len > c->rcv_len)
+        return TCPSM_E_ARG;
+    if (tcpsm__is(c, TCPSM__F_CLOSED))
+        return TCPSM_E_CLOSED;
+    if (len == 0)
+        return 0;
+    c->rcv_head = tcpsm__ring_at(c->rcv_cap, c->rcv_head, len);
+    c->rcv_len -= len;
+    if (tcpsm__is(c, TCPSM__F_RCV_URG) &&
+        !tcpsm__seq_lt(tcpsm__read_seq(c), c->rcv_up))
+        c->flags &= ~TCPSM__F_RCV_URG; /* RFC9293-MUST-33 */
+    tcpsm__update_window(c);
+    tcpsm__wake_up(c);
+    return (tcpsm_ret)len;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_receive(tcpsm_conn *c, void *p, uint32_t cap)
+{
+    tcpsm_cspan s[2];
+    uint32_t n;
+    tcpsm_ret e;
+    if (c == NULL || (p == NULL && cap != 0))
+        return TCPSM_E_ARG;
+    e = tcpsm_receive_peek(c, s);
+    if (e <= 0)
+        return e;
+    n = tcpsm__min((uint32_t)e, cap);
+    tcpsm__ring_read((uint8_t *)p, c->p.rcv, c->rcv_cap, c->rcv_head, 0, n);
+    return tcpsm_receive_consume(c, n);
+}
+
+/* RFC 9293 s3.10.4. In SYN-SENT and SYN-RECEIVED the FIN waits for the
+   handshake: the SYN goes on being sent. */
+TCPSM_DEF tcpsm_ret tcpsm_shutdown(tcpsm_conn *c)
+{
+    if (c == NULL)
+        return TCPSM_E_ARG;
+    if (c->error != 0)
+        return tcpsm_error(c);
+    if (tcpsm__is(c, TCPSM__F_FIN_QUEUED))
+        return 0;
+    switch (c->state) {
+    case TCPSM_SYN_SENT:
+    case TCPSM_SYN_RECEIVED:
+        break;
+    case TCPSM_ESTABLISHED:
+        tcpsm__set_state(c, TCPSM_FIN_WAIT_1);
+        break;
+    case TCPSM_CLOSE_WAIT:
+        tcpsm__set_state(c, TCPSM_LAST_ACK);
+        break;
+    default:
+        return TCPSM_E_STATE;
+    }
+    c->flags |= TCPSM__F_FIN_QUEUED;
+    tcpsm__wake_up(c);
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_abort(tcpsm_conn *c)
+{
+    if (c == NULL)
+        return TCPSM_E_ARG;
+    if (c->state == TCPSM_CLOSED)
+        return 0;
+    if (c->state == TCPSM_LISTEN || c->state == TCPSM_SYN_SENT ||
+        c->state == TCPSM_CLOSING || c->state == TCPSM_LAST_ACK ||
+        c->state == TCPSM_TIME_WAIT) /* RFC 9293 s3.10.5: no reset */
+        tcpsm__finish(c, 0);
+    else
+        tcpsm__reset(c, 0);
+    c->flags |= TCPSM__F_CLOSED;
+    c->rcv_len = c->rcv_head = 0;
+    tcpsm__wake_up(c);
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_close(tcpsm_conn *c)
+{
+    int unread;
+    if (c == NULL)
+        return TCPSM_E_ARG;
+    if (c->state == TCPSM_CLOSED || tcpsm__is(c, TCPSM__F_CLOSED))
+        return 0;
+    unread = c->rcv_len != 0 && tcpsm__synchronized(c);
+    if ((unread && c->state != TCPSM_TIME_WAIT) || c->k_linger == 0) {
+        tcpsm_abort(c); /* RFC9293-SHLD-3; RFC 2525 s2.17 */
+        return 1;
+    }
+    if (c->state == TCPSM_LISTEN ||
+        (c->state == TCPSM_SYN_SENT && c->snd_len == 0)) {
+        tcpsm_abort(c);
+        return 0;
+    }
+    c->rcv_len = c->rcv_head = 0;
+    (void)tcpsm_shutdown(c);
+    c->flags |= TCPSM__F_CLOSED;
+    tcpsm__disarm(c, TCPSM__T_UTO); /* a linger time may be shorter */
+    tcpsm__wake_up(c);
+    return 0;
+}
+
+TCPSM_DEF uint32_t tcpsm_events(const tcpsm_conn *c)
+{
+    uint32_t ev = 0;
+    int on = tcpsm__synchronized(c), opened = on || c->rcv_len != 0;
+    if (on)
+        ev |= TCPSM_EV_CONNECTED;
+    if (c->rcv_len != 0 && (on || c->state == TCPSM_CLOSED))
+        ev |= TCPSM_EV_READABLE;
+    if (on && opened && tcpsm__may_send(c) == 0 &&
+        c->snd_cap - c->snd_len >= tcpsm__size_dec(c->lowat))
+        ev |= TCPSM_EV_WRITABLE;
+    if (tcpsm__is(c, TCPSM__F_FIN_RCVD))
+        ev |= TCPSM_EV_EOF;
+    if (on && c->snd_una == c->snd_nxt && c->snd_len == 0)
+        ev |= TCPSM_EV_SENT;
+    if (tcpsm__is(c, TCPSM__F_RCV_URG))
+        ev |= TCPSM_EV_URGENT;
+    if (c->probes >= TCPSM__R1 && tcpsm__rtx_kind(c) == TCPSM__RTX_RTO)
+        ev |= TCPSM_EV_TROUBLE;
+    if (c->error != 0)
+        ev |= TCPSM_EV_ERROR;
+    if (c->state == TCPSM_CLOSED && !tcpsm__is(c, TCPSM__F_RST_DUE))
+        ev |= TCPSM_EV_DONE;
+    return ev;
+}
+
+TCPSM_DEF uint32_t tcpsm_take(tcpsm_conn *c)
+{
+    uint32_t ev = c->events;
+    c->events = 0;
+    return ev;
+}
+
+TCPSM_DEF void *tcpsm_user(const tcpsm_conn *c)
+{
+    return c->p.user;
+}
+
+TCPSM_DEF void tcpsm_set_user(tcpsm_conn *c, void *user)
+{
+    c->p.user = user;
+}
+
+/* --- options --- */
+
+TCPSM__FN void tcpsm__flag(tcpsm_conn *c, uint32_t flag, uint32_t on)
+{
+    if (on)
+        c->flags |= flag;
+    else
+        c->flags &= ~flag;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__set_durations(tcpsm_conn *c, uint32_t option,
+                                         uint32_t v)
+{
+    switch (option) {
+    case TCPSM_SET_KEEP_IDLE:
+        if (v == 0 || v == TCPSM_OFF)
+            return TCPSM_E_ARG;
+        c->k_keep_idle = tcpsm__k_enc(v);
+        if (tcpsm__aux_kind(c) == TCPSM__AUX_KEEP)
+            tcpsm__disarm(c, TCPSM__T_AUX);
+        return 0;
+    case TCPSM_SET_KEEP_INTERVAL:
+        if (v == 0 || v == TCPSM_OFF)
+            return TCPSM_E_ARG;
+        c->k_keep_interval = tcpsm__k_enc(v);
+        return 0;
+    case TCPSM_SET_USER_TIMEOUT:
+        if (v == 0)
+            return TCPSM_E_ARG;
+        c->k_uto = tcpsm__k_enc(v);
+        tcpsm__disarm(c, TCPSM__T_UTO); /* it runs anew */
+        return 0;
+    case TCPSM_SET_LINGER:
+        c->k_linger = tcpsm__k_enc(v);
+        return 0;
+    case TCPSM_SET_MSL:
+        if (v == TCPSM_OFF)
+            return TCPSM_E_ARG;
+        c->k_msl = tcpsm__k_enc(v);
+        return 0;
+    case TCPSM_SET_ACK_DELAY:
+        if (v != TCPSM_OFF && v > 499999u)
+            return TCPSM_E_ARG;
+        c->k_ack_delay = tcpsm__k_enc(v);
+        return 0;
+    case TCPSM_SET_RTO_MIN:
+        if (v > 60000000u)
+            return TCPSM_E_ARG;
+        c->k_rto_min = tcpsm__k_enc(v);
+        return 0;
+    case TCPSM_SET_RTO_MAX:
+        if (v == 0 || v > 1800000u)
+            return TCPSM_E_ARG;
+        c->k_rto_max = tcpsm__k_enc(v);
+        return 0;
+    case TCPSM_SET_SYN_LIMIT:
+        if (v == 0)
+            return TCPSM_E_ARG;
+        c->k_syn_limit = tcpsm__k_enc(v);
+        if (c->state == TCPSM_SYN_SENT)
+            tcpsm__disarm(c, TCPSM__T_UTO);
+        return 0;
+    default:
+        return TCPSM_E_ARG;
+    }
+}
+
+TCPSM__FN tcpsm_ret tcpsm__set_sizes(tcpsm_conn *c, uint32_t option,
+                                     uint32_t v)
+{
+    switch (option) {
+    case TCPSM_SET_MTU:
+        if (v > 65535u || v < tcpsm__ip_len(c) + 20 + TCPSM__MSS_FLOOR)
+            return TCPSM_E_ARG;
+        if (v < c->mtu)
+            tcpsm__set_mtu(c, v);
+        else
+            c->mtu = (uint16_t)v;
+        return 0;
+    case TCPSM_SET_MAXSEG:
+        if (v > 65535u || v < TCPSM__MSS_FLOOR)
+            return TCPSM_E_ARG;
+        if (c->state <= TCPSM_SYN_SENT || v < c->mss)
+            c->mss = (uint16_t)v;
+        return 0;
+    case TCPSM_SET_LOWAT:
+        if (v == 0)
+            return TCPSM_E_ARG;
+        c->lowat = tcpsm__size_enc(v);
+        return 0;
+    case TCPSM_SET_PROMISE:
+        if (v > TCPSM_MAX_RING)
+            return TCPSM_E_ARG;
+        c->promise = tcpsm__size_enc(v);
+        return 0;
+    default:
+        return tcpsm__set_durations(c, option, v);
+    }
+}
+
+TCPSM__FN tcpsm_ret tcpsm__set_bits(tcpsm_conn *c, uint32_t option,
+                                    uint32_t v)
+{
+    switch (option) {
+    case TCPSM_SET_NODELAY:
+        c->opts = (uint16_t)(c->opts & ~(uint32_t)TCPSM_NODELAY);
+        if (v)
+            c->opts = (uint16_t)(c->opts | (uint32_t)TCPSM_NODELAY);
+        return 0;
+    case TCPSM_SET_CORK:
+        tcpsm__flag(c, TCPSM__F_CORK, v);
+        return 0;
+    case TCPSM_SET_KEEPALIVE:
+        tcpsm__flag(c, TCPSM__F_KEEP, v);
+        return 0;
+    case TCPSM_SET_REPORTS:
+        tcpsm__flag(c, TCPSM__F_QUIET, !v);
+        return 0;
+    case TCPSM_SET_DSCP:
+        if (v > 63)
+            return TCPSM_E_ARG;
+        c->tos = (uint8_t)(v << 2 | (c->tos & 3u));
+        return 0;
+    case TCPSM_SET_ECN:
+        if (v > 3)
+            return TCPSM_E_ARG;
+        c->tos = (uint8_t)((c->tos & 0xFCu) | v);
+        return 0;
+    case TCPSM_SET_TTL:
+        if (v == 0 || v > 255)
+            return TCPSM_E_ARG;
+        c->ttl = (uint8_t)v;
+        return 0;
+    case TCPSM_SET_KEEP_COUNT:
+        if (v < 2 || v > 255)
+            return TCPSM_E_ARG;
+        c->keep_count = (uint8_t)v;
+        return 0;
+    case TCPSM_SET_QUICKACK:
+        if (v > 255)
+            return TCPSM_E_ARG;
+        c->quick = (uint8_t)v;
+        return 0;
+    case TCPSM_SET_ACK_EVERY:
+        if (v == 0 || v > 255)
+            return TCPSM_E_ARG;
+        c->ack_every = (uint8_t)v;
+        return 0;
+    default:
+        return tcpsm__set_sizes(c, option, v);
+    }
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_set(tcpsm_conn *c, uint32_t option, uint32_t v)
+{
+    tcpsm_ret e;
+    if (c == NULL)
+        return TCPSM_E_ARG;
+    e = tcpsm__set_bits(c, option, v);
+    if (e == 0)
+        tcpsm__wake_up(c);
+    return e;
+}
+
+/* --- memory --- */
+
+TCPSM__FN tcpsm_ret tcpsm__attach_rcv(tcpsm_conn *c, uint8_t *mem,
+                                      uint32_t len)
+{
+    int live = tcpsm__reads(c) || c->state == TCPSM_SYN_SENT ||
+               c->state == TCPSM_SYN_RECEIVED;
+    uint32_t wnd = live ? c->rcv_edge - c->rcv_nxt : 0;
+    uint32_t held = 0, need;
+    struct tcpsm__ranges r = tcpsm__ranges_of(c);
+    if (r.n != 0)
+        held = r.end[r.n - 1] - c->rcv_nxt;
+    need = c->rcv_len + tcpsm__max(wnd, held);
+    if (len == 0) {
+        if (c->rcv_len + held != 0 && c->state != TCPSM_CLOSED)
+            return TCPSM_E_STATE;
+        if (wnd > tcpsm__size_dec(c->promise))
+            return TCPSM_E_STATE;
+        c->rcv_len = 0;
+    } else if (len < need) {
+        return TCPSM_E_STATE; /* law 8 */
+    } else {
+        tcpsm__ring_read(mem, c->p.rcv, c->rcv_cap, c->rcv_head, 0,
+                         c->rcv_len + held);
+    }
+    c->p.rcv = mem;
+    c->rcv_cap = len;
+    c->rcv_head = 0;
+    tcpsm__update_window(c);
+    return 0;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__attach_snd(tcpsm_conn *c, uint8_t *mem,
+                                      uint32_t len)
+{
+    if (len < c->snd_len)
+        return TCPSM_E_STATE;
+    tcpsm__ring_read(mem, c->p.snd, c->snd_cap, c->snd_head, 0, c->snd_len);
+    c->p.snd = mem;
+    c->snd_cap = len;
+    c->snd_head = 0;
+    if ((c->more & TCPSM__M_SHORT_SEND) && len > c->snd_len) {
+        c->more = (uint8_t)(c->more & ~TCPSM__M_SHORT_SEND);
+        tcpsm__raise(c, TCPSM_EV_WRITABLE);
+    }
+    return 0;
+}
+
+TCPSM__FN void tcpsm__copy_tables(tcpsm_conn *to, tcpsm_conn *from)
+{
+    struct tcpsm__runs a = tcpsm__runs_of(to), b = tcpsm__runs_of(from);
+    struct tcpsm__ranges x = tcpsm__ranges_of(to), y;
+    y = tcpsm__ranges_of(from);
+    memcpy(a.end, b.end, (size_t)b.n * sizeof *a.end);
+    memcpy(a.first, b.first, (size_t)b.n * sizeof *a.first);
+    memcpy(a.meta, b.meta, (size_t)b.n * sizeof *a.meta);
+    memcpy(x.start, y.start, (size_t)y.n * sizeof *x.start);
+    memcpy(x.end, y.end, (size_t)y.n * sizeof *x.end);
+    memcpy(x.order, y.order, y.n);
+}
+
+TCPSM__FN tcpsm_ret tcpsm__attach_tables(tcpsm_conn *c, void *mem,
+                                         uint32_t len)
+{
+    tcpsm_conn old = *c;
+    struct tcpsm__runs r;
+    uint32_t n = len >= 3 ? (len - 3) / TCPSM__LENT_ENTRY : 0;
+    uint32_t runs = TCPSM_RUNS, ranges = TCPSM_RANGES;
+    uint32_t least = tcpsm__max(runs, ranges);
+    if (mem != NULL && n < least)
+        return TCPSM_E_ARG;
+    n = tcpsm__min(n, 255);
+    if (mem != NULL)
+        runs = ranges = n;
+    if (c->ranges_n > ranges)
+        return TCPSM_E_STATE;
+    r = tcpsm__runs_of(c);
+    while (r.n > runs)
+        tcpsm__runs_squeeze(&r);
+    old.runs_n = c->runs_n = r.n;
+    if (c->table_cap == 0) { /* the inline tables are dead from now on */
+        memset(c->run_end, 0, sizeof c->run_end);
+        memset(c->run_first, 0, sizeof c->run_first);
+        memset(c->run_meta, 0, sizeof c->run_meta);
+        memset(c->range_start, 0, sizeof c->range_start);
+        memset(c->range_end, 0, sizeof c->range_end);
+        memset(c->range_order, 0, sizeof c->range_order);
+    }
+    c->p.tables = (uint32_t *)mem;
+    c->table_cap = (uint8_t)(mem != NULL ? n : 0);
+    if (mem != NULL)
+        memset(mem, 0, len);
+    tcpsm__copy_tables(c, &old);
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_attach(tcpsm_conn *c, uint32_t what, void *mem,
+                                 uint32_t len, void **old)
+{
+    void *was;
+    tcpsm_ret e;
+    if (c == NULL || (mem == NULL) != (len == 0) || len > TCPSM_MAX_RING)
+        return TCPSM_E_ARG;
+    switch (what) {
+    case TCPSM_RECEIVE:
+        was = c->p.rcv;
+        e = tcpsm__attach_rcv(c, (uint8_t *)mem, len);
+        break;
+    case TCPSM_SEND:
+        was = c->p.snd;
+        e = tcpsm__attach_snd(c, (uint8_t *)mem, len);
+        break;
+    case TCPSM_TABLES:
+        was = c->p.tables;
+        e = tcpsm__attach_tables(c, mem, len);
+        break;
+    default:
+        return TCPSM_E_ARG;
+    }
+    if (e < 0)
+        return e;
+    if (old != NULL)
+        *old = was;
+    tcpsm__wake_up(c);
+    return 0;
+}
+
+/* --- handshakes done elsewhere --- */
+
+TCPSM_DEF tcpsm_ret tcpsm_open_from(tcpsm_conn *c, const tcpsm_tuple *t,
+                                    const tcpsm_facts *f, tcpsm_time now)
+{
+    if (c == NULL || t == NULL || f == NULL || !tcpsm__tuple_ok(t) ||
+        t->local_port == 0 || t->remote_port == 0 || f->snd_scale > 14 ||
+        f->rcv_scale > 14 || f->snd_wnd > TCPSM_MAX_RING)
+        return TCPSM_E_ARG;
+    if (f->rcv_wnd >
+        (c->rcv_cap != 0 ? c->rcv_cap : tcpsm__size_dec(c->promise)))
+        return TCPSM_E_ARG;
+    if (c->state != TCPSM_CLOSED)
+        return TCPSM_E_STATE;
+    tcpsm__begin(c, t, now);
+    tcpsm__isn(c);
+    c->flags |= TCPSM__F_PASSIVE;
+    if (f->timestamps)
+        c->flags |= TCPSM__F_TS;
+    if (f->sack)
+        c->flags |= TCPSM__F_SACK;
+    if (f->scaling)
+        c->flags |= TCPSM__F_WS;
+    if (f->syn_lost)
+        c->flags |= TCPSM__F_SYN_LOST;
+    c->snd_una = c->snd_nxt = c->snd_up = f->snd_nxt;
+    c->rcv_nxt = c->last_ack = f->rcv_nxt;
+    c->rcv_edge = f->rcv_nxt + f->rcv_wnd;
+    c->snd_scale = f->scaling ? f->snd_scale : 0;
+    c->rcv_scale = f->scaling ? f->rcv_scale : 0;
+    c->snd_wnd = f->snd_wnd;
+    c->snd_wl1 = f->rcv_nxt;
+    c->wnd_max = (uint16_t)tcpsm__min(f->snd_wnd >> c->snd_scale, 65535);
+    c->ts_offset = f->ts_offset;
+    c->mss = (uint16_t)tcpsm__max(f->peer_mss, TCPSM__MSS_FLOOR);
+    if (f->timestamps) {
+        c->ts_recent = f->ts_recent;
+        c->ts_age = (uint16_t)(c->now >> 30);
+        c->more |= TCPSM__M_TS_VALID;
+    }
+    tcpsm__established(c);
+    if (f->rtt_us != 0 && !f->syn_lost)
+        tcpsm__sample(c, f->rtt_us, 1, 0);
+    tcpsm__sync(c);
+    tcpsm__wake_up(c);
+    return 0;
+}
+
+TCPSM_DEF void tcpsm_facts_of(const tcpsm_conn *c, tcpsm_facts *f)
+{
+    memset(f, 0, sizeof *f);
+    f->snd_nxt = c->snd_nxt;
+    f->rcv_nxt = c->rcv_nxt;
+    f->snd_wnd = c->snd_wnd;
+    f->rcv_wnd = c->rcv_edge - c->rcv_nxt;
+    f->ts_recent = c->ts_recent;
+    f->ts_offset = c->ts_offset;
+    f->rtt_us = c->srtt;
+    f->peer_mss = c->mss;
+    f->snd_scale = c->snd_scale;
+    f->rcv_scale = c->rcv_scale;
+    f->timestamps = tcpsm__is(c, TCPSM__F_TS) != 0;
+    f->sack = tcpsm__is(c, TCPSM__F_SACK) != 0;
+    f->scaling = tcpsm__is(c, TCPSM__F_WS) != 0;
+    f->syn_lost = tcpsm__is(c, TCPSM__F_SYN_LOST) != 0;
+}
+
+/* --- status --- */
+
+TCPSM_DEF void tcpsm_status(const tcpsm_conn *c, struct tcpsm_info *i)
+{
+    struct tcpsm__runs r = tcpsm__runs_in(c);
+    struct tcpsm__ranges g = tcpsm__ranges_in(c);
+    memset(i, 0, sizeof *i);
+    i->state = c->state;
+    i->family = tcpsm__family(c);
+    i->snd_scale = c->snd_scale;
+    i->rcv_scale = c->rcv_scale;
+    i->timestamps = tcpsm__is(c, TCPSM__F_TS) != 0;
+    i->sack = tcpsm__is(c, TCPSM__F_SACK) != 0;
+    i->scaling = tcpsm__is(c, TCPSM__F_WS) != 0;
+    i->in_recovery = tcpsm__is(c, TCPSM__F_RECOVERY) != 0;
+    i->backoff = c->backoff;
+    i->dupacks = c->dupacks;
+    i->tos_seen = c->tos_seen;
+    i->soft_error = c->soft;
+    i->cc_id = TCPSM_CC_NEWRENO;
+    if (c->p.cc != NULL)
+        i->cc_id = (uint8_t)c->p.cc->id;
+    i->persist = tcpsm__rtx_kind(c) == TCPSM__RTX_PERSIST;
+    i->keepalive = tcpsm__is(c, TCPSM__F_KEEP) != 0;
+    i->mtu = c->mtu;
+    i->peer_mss = c->mss;
+    if (tcpsm__synchronized(c))
+        i->smss = (uint16_t)tcpsm__smss(c);
+    i->runs = r.n;
+    i->run_cap = r.cap;
+    i->ranges = g.n;
+    i->range_cap = g.cap;
+    i->snd_una = c->snd_una;
+    i->snd_nxt = c->snd_nxt;
+    i->snd_wnd = c->snd_wnd;
+    i->rcv_nxt = c->rcv_nxt;
+    i->rcv_wnd = c->rcv_edge - c->rcv_nxt;
+    i->snd_queued = c->snd_len;
+    i->snd_free = c->snd_cap - c->snd_len;
+    i->rcv_queued = c->rcv_len;
+    i->rcv_free = c->rcv_cap - c->rcv_len;
+    i->unsent = tcpsm__unsent(c);
+    if (tcpsm__is(c, TCPSM__F_RCV_URG))
+        i->urgent = tcpsm__seq_ahead(tcpsm__read_seq(c), c->rcv_up);
+    i->cwnd = c->cc.cwnd;
+    i->ssthresh = c->cc.ssthresh;
+    i->flight = tcpsm__runs_flight(&r);
+    i->srtt_us = c->srtt;
+    i->rttvar_us = c->rttvar;
+    i->min_rtt_us = c->min_rtt;
+    i->rto_us = tcpsm__rto_backed(c, c->backoff);
+    i->error = tcpsm_error(c);
+}
+
+/* --- invariants (law 2, law 11): what every call may rely on --- */
+
+TCPSM__FN int tcpsm__check_rings(const tcpsm_conn *c)
+{
+    uint32_t wnd = c->rcv_edge - c->rcv_nxt;
+    int live = tcpsm__reads(c) || c->state == TCPSM_SYN_RECEIVED;
+    if ((c->rcv_cap == 0) != (c->p.rcv == NULL))
+        return 10;
+    if (c->rcv_cap > TCPSM_MAX_RING || c->rcv_len > c->rcv_cap)
+        return 11;
+    if (c->rcv_head != 0 && c->rcv_head >= c->rcv_cap)
+        return 12;
+    if ((c->snd_cap == 0) != (c->p.snd == NULL))
+        return 13;
+    if (c->snd_cap > TCPSM_MAX_RING || c->snd_len > c->snd_cap)
+        return 14;
+    if (c->snd_head != 0 && c->snd_head >= c->snd_cap)
+        return 15;
+    if (wnd > TCPSM_MAX_RING + 0x10000u)
+        return 16;
+    if (live && c->rcv_cap != 0 && c->rcv_len + wnd > c->rcv_cap)
+        return 17;
+    return 0;
+}
+
+TCPSM__FN int tcpsm__check_tables(const tcpsm_conn *c)
+{
+    struct tcpsm__ranges g;
+    struct tcpsm__runs r;
+    uint32_t least = tcpsm__max(TCPSM_RUNS, TCPSM_RANGES);
+    if ((c->table_cap == 0) != (c->p.tables == NULL))
+        return 20;
+    if (c->table_cap != 0 && c->table_cap < least)
+        return 21;
+    r = tcpsm__runs_in(c);
+    g = tcpsm__ranges_in(c);
+    if (!tcpsm__runs_valid(&r, c->snd_nxt))
+        return 22;
+    if (!tcpsm__ranges_valid(&g, c->rcv_edge - c->rcv_nxt))
+        return 23;
+    if (g.n != 0 && !tcpsm__reads(c) && c->state != TCPSM_SYN_RECEIVED)
+        return 24;
+    if (g.n != 0 && c->rcv_cap == 0)
+        return 25;
+    if (tcpsm__is(c, TCPSM__F_FIN_HELD) && g.n == 0)
+        return 26;
+    if (c->dsack_len[0] == 0 && c->dsack_len[1] != 0)
+        return 27;
+    return 0;
+}
+
+TCPSM__FN int tcpsm__check_flags(const tcpsm_conn *c)
+{
+    int syn = tcpsm__is(c, TCPSM__F_SYN_OUT);
+    int opening =
+        c->state == TCPSM_SYN_SENT || c->state == TCPSM_SYN_RECEIVED;
+    int fin_in = c->state == TCPSM_CLOSE_WAIT || c->state == TCPSM_CLOSING ||
+                 c->state == TCPSM_LAST_ACK || c->state == TCPSM_TIME_WAIT;
+    int fin_out = c->state == TCPSM_FIN_WAIT_1 ||
+                  c->state == TCPSM_FIN_WAIT_2 || c->state == TCPSM_CLOSING ||
+                  c->state == TCPSM_LAST_ACK;
+    int sent = tcpsm__is(c, TCPSM__F_FIN_SENT);
+    uint32_t out = tcpsm__outstanding(c);
+    if (syn != opening)
+        return 30;
+    if (c->state != TCPSM_CLOSED && tcpsm__is(c, TCPSM__F_FIN_RCVD) != fin_in)
+        return 31;
+    if (fin_out && !tcpsm__is(c, TCPSM__F_FIN_QUEUED))
+        return 32;
+    if (sent && !tcpsm__is(c, TCPSM__F_FIN_QUEUED))
+        return 33;
+    if (syn && out > 1)
+        return 34;
+    if (!syn && out > c->snd_len + (uint32_t)sent)
+        return 35;
+    if (sent && out != 0 && out != c->snd_len + 1)
+        return 36;
+    if (sent && out == 0 && c->snd_len != 0)
+        return 37;
+    if (c->state == TCPSM_FIN_WAIT_2 && (!sent || out != 0))
+        return 38;
+    if ((c->state == TCPSM_CLOSED || c->state == TCPSM_LISTEN ||
+         c->state == TCPSM_TIME_WAIT) &&
+        (out != 0 || c->snd_len != 0))
+        return 39;
+    if (tcpsm__is(c, TCPSM__F_EOR) && !tcpsm__seq_lt(c->snd_nxt, c->eor))
+        return 40;
+    if (tcpsm__is(c, TCPSM__F_EOR) &&
+        c->eor - tcpsm__snd_base(c) > c->snd_len)
+        return 41;
+    if (c->state > TCPSM_LISTEN && tcpsm__is(c, TCPSM__F_RST_DUE))
+        return 42;
+    return 0;
+}
+
+TCPSM__FN int tcpsm__check_numbers(const tcpsm_conn *c)
+{
+    uint32_t kind = tcpsm__rtx_kind(c);
+    if (c->state >= TCPSM_STATES)
+        return 1;
+    if (c->snd_scale > 14 || c->rcv_scale > 14)
+        return 2;
+    if (c->opts >> 12 > 14)
+        return 3;
+    if (c->mtu < tcpsm__ip_len(c) + 20 + TCPSM__MSS_FLOOR)
+        return 4;
+    if (c->state > TCPSM_SYN_SENT && c->mss < TCPSM__MSS_FLOOR)
+        return 5;
+    if (c->snd_wnd > TCPSM_MAX_RING)
+        return 6;
+    if (tcpsm__bytes_zero(c->key, 16))
+        return 7;
+    if (kind > TCPSM__RTX_FLUSH || (c->timers >> 6) != 0)
+        return 50;
+    if (kind == TCPSM__RTX_NONE && (c->timers & TCPSM__T_RTX))
+        return 51;
+    if (tcpsm__aux_kind(c) == 0 && (c->timers & TCPSM__T_AUX))
+        return 52;
+    if (c->state <= TCPSM_LISTEN && (c->timers & TCPSM__T_ALL))
+        return 53;
+    if (tcpsm__synchronized(c) && c->state != TCPSM_TIME_WAIT) {
+        if (c->cc.cwnd < tcpsm__smss(c) && c->cc.cwnd < 88)
+            return 54;
+        if (c->cc.cwnd > TCPSM__MAX_CWND)
+            return 55;
+        if (c->cc.ssthresh > TCPSM__MAX_CWND)
+            return 56;
+    }
+    if (c->srtt > 0x0FFFFFFFu || c->rttvar > 0x0FFFFFFFu)
+        return 57;
+    if (c->error > 17)
+        return 58;
+    return 0;
+}
+
+TCPSM__FN int tcpsm__check_knobs(const tcpsm_conn *c)
+{
+    uint32_t d = tcpsm__k_dec(c->k_ack_delay), m = tcpsm__k_dec(c->k_rto_max);
+    if (c->ack_every == 0 || c->iw == 0 || c->ttl == 0)
+        return 60;
+    if (c->keep_count < 2)
+        return 61;
+    if (d != TCPSM_OFF && d > 499999u)
+        return 62;
+    if (m == 0 || m > 1800000u)
+        return 63;
+    if (tcpsm__k_dec(c->k_rto_min) > 60000000u)
+        return 64;
+    if (tcpsm__k_dec(c->k_clock) > 10000000u)
+        return 65;
+    if (c->k_keep_idle == TCPSM__K_OFF || c->k_msl == TCPSM__K_OFF ||
+        c->k_keep_interval == TCPSM__K_OFF)
+        return 66;
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_check(const tcpsm_conn *c)
+{
+    int e = tcpsm__check_numbers(c);
+    if (e == 0)
+        e = tcpsm__check_knobs(c);
+    if (e == 0)
+        e = tcpsm__check_rings(c);
+    if (e == 0)
+        e = tcpsm__check_tables(c);
+    if (e == 0)
+        e = tcpsm__check_flags(c);
+    return -(tcpsm_ret)e;
+}
+
+/* --- wake list, clock, version --- */
+
+TCPSM_DEF void tcpsm_set_wake(tcpsm_conn *c, tcpsm_wake *w)
+{
+    c->p.wake = w;
+    c->p.wake_next = NULL;
+    c->flags &= ~TCPSM__F_WOKEN;
+    if (w != NULL && (c->events != 0 || tcpsm_deadline(c) != TCPSM_NEVER))
+        tcpsm__wake_up(c);
+}
+
+TCPSM_DEF tcpsm_conn *tcpsm_wake_pop(tcpsm_wake *w)
+{
+    tcpsm_conn *c = w->head;
+    if (c == NULL)
+        return NULL;
+    w->head = c->p.wake_next;
+    c->p.wake_next = NULL;
+    c->flags &= ~TCPSM__F_WOKEN;
+    return c;
+}
+
+TCPSM_DEF tcpsm_time tcpsm_widen(uint64_t *last, uint32_t ticks,
+                                 uint32_t unit)
+{
+    *last += (uint32_t)(ticks - (uint32_t)*last);
+    return *last * unit;
+}
+
+TCPSM_DEF uint32_t tcpsm_version(void)
+{
+    return TCPSM_VERSION;
+}
+
+/* ---- >>blob ---------------------------------------------------------
+   Export and import (law 11). "tcpsm", a version byte, two zero bytes;
+   then entries: tag (16 bits), length (32), value; all big-endian; last
+   the entry 0 with a checksum of all before it. Times are distances from
+   the export's now; sequence numbers are the wire's. A reader skips tags
+   that it does not know. docs/design.md has the table. */
+
+#define TCPSM__BLOB_VERSION 1
+#define TCPSM__BLOB_FIELDS(F32, F16, F8, FB)                                 \
+    F32(1, rcv_nxt)                                                          \
+    F32(2, rcv_edge) F32(3, last_ack) F32(4, rcv_len) F32(5, snd_una) F32(   \
+        6, snd_nxt) F32(7, snd_wnd) F32(8, snd_wl1) F32(9, snd_len)          \
+        F32(10, cc.cwnd) F32(11, cc.ssthresh) F32(12, cc.w[0]) F32(          \
+            13, flags) F32(14, srtt) F32(15, rttvar) F32(16, min_rtt)        \
+            F32(17, ts_recent) F32(18, snd_up) F32(19, rcv_up) F32(          \
+                20, recover) F32(21, eor) F32(22, dsack_seq[0])              \
+                F32(23, dsack_seq[1]) F16(30, local_port) F16(               \
+                    31, remote_port) F16(32, zone) F16(33, opts)             \
+                    F16(34, mtu) F16(35, ptb_mtu) F16(36, mss) F16(          \
+                        37, wnd_max) F16(38, events) F16(39, promise)        \
+                        F16(40, k_ack_delay) F16(41, k_rto_min) F16(         \
+                            42, k_rto_max) F16(43, k_syn_limit)              \
+                            F16(44, k_uto) F16(45, k_keep_idle) F16(         \
+                                46, k_keep_interval) F16(47, k_msl)          \
+                                F16(48, k_linger) F16(49, lowat) F16(        \
+                                    50, dsack_len[0]) F16(51, dsack_len[1])  \
+                                    F8(60, state) F8(61, snd_scale) F8(      \
+                                        62, rcv_scale) F8(63, tos) F8(64,    \
+                                                                      ttl)   \
+                                        F8(65, tos_seen) F8(66, error) F8(   \
+                                            67,                              \
+                                            soft) F8(68,                     \
+                                                     dupacks) F8(69,         \
+                                                                 backoff)    \
+                                            F8(70, probes) F8(71, owed) F8(  \
+                                                72,                          \
+                                                ack_segs) F8(73, ack_every)  \
+                                                F8(74, quick) F8(75, chal_n) \
+                                                    F8(76, chal_limit) F8(   \
+                                                        77, keep_count)      \
+                                                        F8(78, iw) F8(       \
+                                                            79, timers)      \
+                                                            F8(80, more) FB( \
+                                                                90, local)   \
+                                                                FB(91,       \
+                                                                   remote)
+enum {
+    TCPSM__TAG_END = 0,
+    TCPSM__TAG_TSVAL = 100, /* the timestamp that now would have */
+    TCPSM__TAG_TS_AGE,      /* 2^30 us since TS.Recent was set */
+    TCPSM__TAG_CHAL_AGE,    /* 2^16 us since the limiter began */
+    TCPSM__TAG_MIN_RTT_AGE, /* 2^20 us */
+    TCPSM__TAG_SENT_AGE,    /* 2^10 us since data was sent */
+    TCPSM__TAG_TIMERS,      /* us until each of the four; 64 bits */
+    TCPSM__TAG_RUNS,        /* end, age of the first, meta */
+    TCPSM__TAG_RANGES,      /* start, end, order */
+    TCPSM__TAG_RECEIVED,    /* the readable bytes */
+    TCPSM__TAG_HELD,        /* the bytes of each range, in their order */
+    TCPSM__TAG_SEND         /* the send ring */
+};
+
+struct tcpsm__blob {
+    uint8_t *p; /* what does not fit is only counted */
+    uint32_t n, cap;
+};
+
+TCPSM__FN void tcpsm__blob_raw(struct tcpsm__blob *b, const uint8_t *p,
+                               uint32_t n)
+{
+    if (b->n <= b->cap && n <= b->cap - b->n && n != 0)
+        memcpy(b->p + b->n, p, n);
+    b->n += n;
+}
+
+TCPSM__FN void tcpsm__blob_int(struct tcpsm__blob *b, uint64_t v,
+                               uint32_t bytes)
+{
+    uint8_t w[8];
+    uint32_t i;
+    for (i = 0; i < bytes; i++)
+        w[i] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
+    tcpsm__blob_raw(b, w, bytes);
+}
+
+TCPSM__FN void tcpsm__blob_head(struct tcpsm__blob *b, uint32_t tag,
+                                uint32_t len)
+{
+    tcpsm__blob_int(b, tag, 2);
+    tcpsm__blob_int(b, len, 4);
+}
+
+TCPSM__FN void tcpsm__blob_entry(struct tcpsm__blob *b, uint32_t tag,
+                                 uint64_t v, uint32_t bytes)
+{
+    tcpsm__blob_head(b, tag, bytes);
+    tcpsm__blob_int(b, v, bytes);
+}
+
+TCPSM__FN void tcpsm__blob_ring(struct tcpsm__blob *b, const uint8_t *ring,
+                                uint32_t cap, uint32_t head, uint32_t off,
+                                uint32_t n)
+{
+    uint32_t k;
+    if (n == 0)
+        return;
+    k = tcpsm__ring_first(cap, head, off, n);
+    tcpsm__blob_raw(b, ring + tcpsm__ring_at(cap, head, off), k);
+    tcpsm__blob_raw(b, ring, n - k);
+}
+
+TCPSM__FN void tcpsm__blob_times(struct tcpsm__blob *b, const tcpsm_conn *c,
+                                 tcpsm_time now)
+{
+    uint32_t i;
+    tcpsm_time t;
+    tcpsm__blob_entry(b, TCPSM__TAG_TSVAL, tcpsm__ticks(now) + c->ts_offset,
+                      4);
+    tcpsm__blob_entry(b, TCPSM__TAG_TS_AGE,
+                      (uint16_t)((uint16_t)(now >> 30) - c->ts_age), 2);
+    tcpsm__blob_entry(b, TCPSM__TAG_CHAL_AGE,
+                      (uint16_t)((uint16_t)(now >> 16) - c->chal_at), 2);
+    tcpsm__blob_entry(b, TCPSM__TAG_MIN_RTT_AGE,
+                      (uint16_t)((uint16_t)(now >> 20) - c->min_rtt_at), 2);
+    tcpsm__blob_entry(b, TCPSM__TAG_SENT_AGE, tcpsm__ticks(now) - c->sent_at,
+                      4);
+    tcpsm__blob_head(b, TCPSM__TAG_TIMERS, 32);
+    for (i = 1; i <= TCPSM__T_UTO; i <<= 1) {
+        t = c->timers & i ? tcpsm__timer(c, i) : 0;
+        tcpsm__blob_int(b, t > now ? t - now : 0, 8);
+    }
+}
+
+TCPSM__FN void tcpsm__blob_tables(struct tcpsm__blob *b, const tcpsm_conn *c,
+                                  tcpsm_time now)
+{
+    struct tcpsm__runs r = tcpsm__runs_in(c);
+    struct tcpsm__ranges g = tcpsm__ranges_in(c);
+    uint32_t i, held = 0;
+    tcpsm__blob_head(b, TCPSM__TAG_RUNS, 10u * r.n);
+    for (i = 0; i < r.n; i++) {
+        tcpsm__blob_int(b, r.end[i], 4);
+        tcpsm__blob_int(b, (uint32_t)now - r.first[i], 4);
+        tcpsm__blob_int(b, r.meta[i], 2);
+        TCPSM_STEP();
+    }
+    tcpsm__blob_head(b, TCPSM__TAG_RANGES, 9u * g.n);
+    for (i = 0; i < g.n; i++) {
+        tcpsm__blob_int(b, g.start[i], 4);
+        tcpsm__blob_int(b, g.end[i], 4);
+        tcpsm__blob_int(b, g.order[i], 1);
+        held += g.end[i] - g.start[i];
+        TCPSM_STEP();
+    }
+    tcpsm__blob_head(b, TCPSM__TAG_HELD, held);
+    for (i = 0; i < g.n; i++) {
+        tcpsm__blob_ring(b, c->p.rcv, c->rcv_cap, c->rcv_head,
+                         c->rcv_len + (g.start[i] - c->rcv_nxt),
+                         g.end[i] - g.start[i]);
+        TCPSM_STEP();
+    }
+}
+
+/* Not a secret: it finds damage, not malice. */
+TCPSM__FN uint64_t tcpsm__blob_sum(const uint8_t *p, uint32_t n)
+{
+    static const uint8_t key[16] = {'t', 'c', 'p', 's', 'm'};
+    return tcpsm__siphash(key, p, n);
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_export(const tcpsm_conn *c, void *p, uint32_t cap,
+                                 tcpsm_time now)
+{
+    static const uint8_t magic[8] = {
+        't', 'c', 'p', 's', 'm', TCPSM__BLOB_VERSION, 0, 0};
+    struct tcpsm__blob b;
+    uint64_t sum = 0;
+    if (c == NULL || (p == NULL && cap != 0))
+        return TCPSM_E_ARG;
+    if (now < c->now)
+        now = c->now;
+    b.p = (uint8_t *)p;
+    b.n = 0;
+    b.cap = cap;
+    tcpsm__blob_raw(&b, magic, 8);
+#define TCPSM__F32(tag, m) tcpsm__blob_entry(&b, tag, c->m, 4);
+#define TCPSM__F16(tag, m) tcpsm__blob_entry(&b, tag, c->m, 2);
+#define TCPSM__F8(tag, m) tcpsm__blob_entry(&b, tag, c->m, 1);
+#define TCPSM__FB(tag, m)                                                    \
+    tcpsm__blob_head(&b, tag, 16);                                           \
+    tcpsm__blob_raw(&b, c->m, 16);
+    TCPSM__BLOB_FIELDS(TCPSM__F32, TCPSM__F16, TCPSM__F8, TCPSM__FB)
+#undef TCPSM__F32
+#undef TCPSM__F16
+#undef TCPSM__F8
+#undef TCPSM__FB
+    tcpsm__blob_times(&b, c, now);
+    tcpsm__blob_tables(&b, c, now);
+    tcpsm__blob_head(&b, TCPSM__TAG_RECEIVED, c->rcv_len);
+    tcpsm__blob_ring(&b, c->p.rcv, c->rcv_cap, c->rcv_head, 0, c->rcv_len);
+    tcpsm__blob_head(&b, TCPSM__TAG_SEND, c->snd_len);
+    tcpsm__blob_ring(&b, c->p.snd, c->snd_cap, c->snd_head, 0, c->snd_len);
+    if (b.n <= cap)
+        sum = tcpsm__blob_sum(b.p, b.n);
+    tcpsm__blob_entry(&b, TCPSM__TAG_END, sum, 8);
+    if (cap != 0 && b.n > cap)
+        return TCPSM_E_SPACE;
+    return (tcpsm_ret)b.n;
+}
+
+/* One entry off the front; 0 when there is no whole one. */
+struct tcpsm__entry {
+    const uint8_t *p;
+    uint32_t tag, len;
+};
+
+TCPSM__FN int tcpsm__blob_next(const uint8_t *p, uint32_t n, uint32_t *at,
+                               struct tcpsm__entry *e)
+{
+    if (n - *at < 6)
+        return 0;
+    e->tag = tcpsm__get16(p + *at);
+    e->len = tcpsm__get32(p + *at + 2);
+    if (e->len > n - *at - 6)
+        return 0;
+    e->p = p + *at + 6;
+    *at += 6 + e->len;
+    return 1;
+}
+
+/* Header, structure and checksum. */
+TCPSM__FN int tcpsm__blob_ok(const uint8_t *p, uint32_t n)
+{
+    struct tcpsm__entry e;
+    uint32_t at = 8, sum_at = 8;
+    uint64_t sum;
+    if (p == NULL || n < 8 + 14 || p[0] != 't' || p[1] != 'c' ||
+        p[2] != 'p' || p[3] != 's' || p[4] != 'm' ||
+        p[5] != TCPSM__BLOB_VERSION || p[6] != 0 || p[7] != 0)
+        return 0;
+    e.tag = 1;
+    while (e.tag != TCPSM__TAG_END) {
+        sum_at = at;
+        if (!tcpsm__blob_next(p, n, &at, &e))
+            return 0;
+        TCPSM_STEP();
+    }
+    if (e.len != 8 || at != n)
+        return 0;
+    sum = tcpsm__blob_sum(p, sum_at);
+    return tcpsm__get32(e.p) == (uint32_t)(sum >> 32) &&
+           tcpsm__get32(e.p + 4) == (uint32_t)sum;
+}
+
+/* The entry with this tag, or an empty one; 0: it is not there. */
+TCPSM__FN int tcpsm__blob_find(const uint8_t *p, uint32_t n, uint32_t tag,
+                               struct tcpsm__entry *e)
+{
+    uint32_t at = 8;
+    while (tcpsm__blob_next(p, n, &at, e)) {
+        if (e->tag == tag)
+            return 1;
+        TCPSM_STEP();
+    }
+    e->len = 0;
+    return 0;
+}
+
+TCPSM__FN uint32_t tcpsm__blob_get(const uint8_t *p, uint32_t n, uint32_t tag,
+                                   uint32_t bytes, int *bad)
+{
+    struct tcpsm__entry e;
+    if (!tcpsm__blob_find(p, n, tag, &e) || e.len != bytes) {
+        *bad = 1;
+        return 0;
+    }
+    if (bytes == 1)
+        return e.p[0];
+    return bytes == 2 ? tcpsm__get16(e.p) : tcpsm__get32(e.p);
+}
+
+TCPSM__FN int tcpsm__import_fields(tcpsm_conn *c, const uint8_t *p,
+                                   uint32_t n)
+{
+    struct tcpsm__entry e;
+    int bad = 0;
+#define TCPSM__F32(tag, m) c->m = tcpsm__blob_get(p, n, tag, 4, &bad);
+#define TCPSM__F16(tag, m)                                                   \
+    c->m = (uint16_t)tcpsm__blob_get(p, n, tag, 2, &bad);
+#define TCPSM__F8(tag, m) c->m = (uint8_t)tcpsm__blob_get(p, n, tag, 1, &bad);
+#define TCPSM__FB(tag, m)                                                    \
+    if (tcpsm__blob_find(p, n, tag, &e) && e.len == 16)                      \
+        memcpy(c->m, e.p, 16);                                               \
+    else                                                                     \
+        bad = 1;
+    TCPSM__BLOB_FIELDS(TCPSM__F32, TCPSM__F16, TCPSM__F8, TCPSM__FB)
+#undef TCPSM__F32
+#undef TCPSM__F16
+#undef TCPSM__F8
+#undef TCPSM__FB
+    return !bad;
+}
+
+TCPSM__FN int tcpsm__import_times(tcpsm_conn *c, const uint8_t *p, uint32_t n)
+{
+    struct tcpsm__entry e;
+    uint32_t i, k, armed = c->timers & TCPSM__T_ALL;
+    tcpsm_time d;
+    int bad = 0;
+    c->ts_offset = tcpsm__blob_get(p, n, TCPSM__TAG_TSVAL, 4, &bad) -
+                   tcpsm__ticks(c->now);
+    c->ts_age = (uint16_t)((uint16_t)(c->now >> 30) -
+                           tcpsm__blob_get(p, n, TCPSM__TAG_TS_AGE, 2, &bad));
+    c->chal_at =
+        (uint16_t)((uint16_t)(c->now >> 16) -
+                   tcpsm__blob_get(p, n, TCPSM__TAG_CHAL_AGE, 2, &bad));
+    c->min_rtt_at =
+        (uint16_t)((uint16_t)(c->now >> 20) -
+                   tcpsm__blob_get(p, n, TCPSM__TAG_MIN_RTT_AGE, 2, &bad));
+    c->sent_at = tcpsm__ticks(c->now) -
+                 tcpsm__blob_get(p, n, TCPSM__TAG_SENT_AGE, 4, &bad);
+    if (!tcpsm__blob_find(p, n, TCPSM__TAG_TIMERS, &e) || e.len != 32)
+        return 0;
+    for (i = 0, k = 1; i < 4; i++, k <<= 1) {
+        d = (tcpsm_time)tcpsm__get32(e.p + 8 * i) << 32 |
+            tcpsm__get32(e.p + 8 * i + 4);
+        if (!(armed & k))
+            continue;
+        if (d >> (k == TCPSM__T_RTX || k == TCPSM__T_ACK ? 31 : 47))
+            return 0;
+        tcpsm__arm(c, k, d);
+    }
+    return !bad;
+}
+
+TCPSM__FN int tcpsm__import_runs(tcpsm_conn *c, const uint8_t *p, uint32_t n)
+{
+    struct tcpsm__entry e;
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    uint32_t i, count, prev = 0, d;
+    tcpsm__blob_find(p, n, TCPSM__TAG_RUNS, &e);
+    count = e.len / 10;
+    if (e.len % 10 != 0)
+        return 0;
+    for (i = 0; i < count; i++) {
+        d = tcpsm__get32(e.p + 10 * i) - c->snd_una;
+        if (d <= prev || d > c->snd_nxt - c->snd_una)
+            return 0;
+        prev = d;
+        if (r.n == r.cap)
+            tcpsm__runs_squeeze(&r);
+        r.end[r.n] = tcpsm__get32(e.p + 10 * i);
+        r.first[r.n] = tcpsm__now32(c) - tcpsm__get32(e.p + 10 * i + 4);
+        r.meta[r.n] = tcpsm__get16(e.p + 10 * i + 8);
+        if (r.meta[r.n] >> 11 > 27)
+            return 0;
+        r.n++;
+        TCPSM_STEP();
+    }
+    c->runs_n = r.n;
+    return prev == c->snd_nxt - c->snd_una;
+}
+
+/* Ranges and the bytes in them. A smaller table keeps the lowest: a
+   receiver may forget what it only SACKed (RFC 2018 s8). */
+TCPSM__FN int tcpsm__import_ranges(tcpsm_conn *c, const uint8_t *p,
+                                   uint32_t n)
+{
+    struct tcpsm__entry e, held;
+    struct tcpsm__ranges r = tcpsm__ranges_of(c);
+    uint32_t i, count, at = 0, prev = 0, a, b, want;
+    uint32_t wnd = c->rcv_edge - c->rcv_nxt;
+    tcpsm__blob_find(p, n, TCPSM__TAG_RANGES, &e);
+    tcpsm__blob_find(p, n, TCPSM__TAG_HELD, &held);
+    count = e.len / 9;
+    if (e.len % 9 != 0 || (count != 0 && c->rcv_cap == 0))
+        return 0;
+    for (i = 0; i < count; i++) {
+        a = tcpsm__get32(e.p + 9 * i) - c->rcv_nxt;
+        b = tcpsm__get32(e.p + 9 * i + 4) - c->rcv_nxt;
+        if (a <= prev || b <= a || b > wnd || b - a > held.len - at)
+            return 0;
+        prev = b;
+        if (i < r.cap) {
+            r.start[i] = c->rcv_nxt + a;
+            r.end[i] = c->rcv_nxt + b;
+            tcpsm__ring_write(c->p.rcv, c->rcv_cap, c->rcv_head,
+                              c->rcv_len + a, held.p + at, b - a);
+        }
+        at += b - a;
+        TCPSM_STEP();
+    }
+    if (at != held.len)
+        return 0;
+    r.n = (uint8_t)tcpsm__min(count, r.cap);
+    if (count > r.cap)
+        c->flags &= ~TCPSM__F_FIN_HELD;
+    /* the order, as a permutation of those that were kept */
+    for (i = 0, at = 0; i < count; i++) {
+        want = e.p[9 * i + 8];
+        if (want >= count)
+            return 0;
+        if (want < r.cap && at < r.n)
+            r.order[at++] = (uint8_t)want;
+        TCPSM_STEP();
+    }
+    c->ranges_n = r.n;
+    return at == r.n;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_blob_rings(const void *blob, uint32_t len,
+                                     uint32_t *rcv, uint32_t *snd)
+{
+    const uint8_t *p = (const uint8_t *)blob;
+    int bad = 0;
+    uint32_t edge, nxt, state;
+    if (rcv == NULL || snd == NULL || p == NULL)
+        return TCPSM_E_ARG;
+    if (!tcpsm__blob_ok(p, len))
+        return TCPSM_E_BLOB;
+    nxt = tcpsm__blob_get(p, len, 1, 4, &bad);
+    edge = tcpsm__blob_get(p, len, 2, 4, &bad);
+    *rcv = tcpsm__blob_get(p, len, 4, 4, &bad);
+    *snd = tcpsm__blob_get(p, len, 9, 4, &bad);
+    state = tcpsm__blob_get(p, len, 60, 1, &bad);
+    if (bad || *rcv > TCPSM_MAX_RING || *snd > TCPSM_MAX_RING ||
+        edge - nxt > TCPSM_MAX_RING + 0x10000u)
+        return TCPSM_E_BLOB;
+    if (state >= TCPSM_SYN_SENT && state <= TCPSM_FIN_WAIT_2)
+        *rcv += edge - nxt;
+    return 0;
+}
+
+/* Do the rings hold what the blob says? 0, E_SPACE or E_BLOB. */
+TCPSM__FN tcpsm_ret tcpsm__import_rings(tcpsm_conn *c, const uint8_t *p,
+                                        uint32_t n)
+{
+    struct tcpsm__entry e;
+    uint32_t rcv, snd;
+    if (tcpsm_blob_rings(p, n, &rcv, &snd) < 0)
+        return TCPSM_E_BLOB;
+    if (snd > c->snd_cap)
+        return TCPSM_E_SPACE;
+    if (c->rcv_cap != 0 && rcv > c->rcv_cap)
+        return TCPSM_E_SPACE;
+    if (c->rcv_cap == 0 &&
+        (c->rcv_len != 0 || rcv > tcpsm__size_dec(c->promise)))
+        return TCPSM_E_SPACE;
+    tcpsm__blob_find(p, n, TCPSM__TAG_RECEIVED, &e);
+    if (e.len != c->rcv_len)
+        return TCPSM_E_BLOB;
+    tcpsm__ring_write(c->p.rcv, c->rcv_cap, 0, 0, e.p, e.len);
+    tcpsm__blob_find(p, n, TCPSM__TAG_SEND, &e);
+    if (e.len != c->snd_len)
+        return TCPSM_E_BLOB;
+    tcpsm__ring_write(c->p.snd, c->snd_cap, 0, 0, e.p, e.len);
+    return 0;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__import_all(tcpsm_conn *c, const uint8_t *p,
+                                      uint32_t n, uint16_t opts)
+{
+    const uint32_t mine = TCPSM_GATHER | TCPSM_TX_PARTIAL | TCPSM_TX_ZERO |
+                          TCPSM_LOOPBACK | TCPSM_GSO;
+    tcpsm_ret e;
+    if (!tcpsm__import_fields(c, p, n))
+        return TCPSM_E_BLOB;
+    c->opts = (uint16_t)((c->opts & ~mine) | (opts & mine));
+    c->flags &= ~TCPSM__F_WOKEN;
+    e = tcpsm__import_rings(c, p, n);
+    if (e < 0)
+        return e;
+    if (c->state >= TCPSM_STATES || !tcpsm__import_times(c, p, n) ||
+        !tcpsm__import_runs(c, p, n) || !tcpsm__import_ranges(c, p, n) ||
+        tcpsm_check(c) != 0)
+        return TCPSM_E_BLOB;
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_import(tcpsm_conn *c, const tcpsm_config *f,
+                                 const void *blob, uint32_t len,
+                                 tcpsm_time now)
+{
+    const uint8_t *p = (const uint8_t *)blob;
+    tcpsm_conn old;
+    tcpsm_ret e;
+    uint16_t opts;
+    if (c == NULL || f == NULL || blob == NULL)
+        return TCPSM_E_ARG;
+    if (c->state != TCPSM_CLOSED)
+        return TCPSM_E_STATE;
+    if (!tcpsm__blob_ok(p, len))
+        return TCPSM_E_BLOB;
+    memcpy(&old, c, sizeof old);
+    e = tcpsm_init(c, f);
+    if (e < 0) {
+        memcpy(c, &old, sizeof old);
+        return e;
+    }
+    opts = c->opts;
+    c->p.rcv = old.p.rcv;
+    c->p.snd = old.p.snd;
+    c->p.tables = old.p.tables;
+    c->p.wake = old.p.wake;
+    c->p.wake_next = old.p.wake_next;
+    c->rcv_cap = old.rcv_cap;
+    c->snd_cap = old.snd_cap;
+    c->table_cap = old.table_cap;
+    c->now = now > old.now ? now : old.now;
+    old = *c;
+    e = tcpsm__import_all(c, p, len, opts);
+    if (e < 0) {
+        memcpy(c, &old, sizeof old);
+        tcpsm__forget(c);
+        return e;
+    }
+    if (old.p.wake_next != NULL)
+        c->flags |= TCPSM__F_WOKEN;
+    tcpsm__wake_up(c);
+    return 0;
+}
+
+/* --- names --- */
+#ifdef TCPSM_NAMES
+TCPSM_DEF const char *tcpsm_state_name(int state)
+{
+    switch (state) {
+    case TCPSM_CLOSED:
+        return "CLOSED";
+    case TCPSM_LISTEN:
+        return "LISTEN";
+    case TCPSM_SYN_SENT:
+        return "SYN-SENT";
+    case TCPSM_SYN_RECEIVED:
+        return "SYN-RECEIVED";
+    case TCPSM_ESTABLISHED:
+        return "ESTABLISHED";
+    case TCPSM_FIN_WAIT_1:
+        return "FIN-WAIT-1";
+    case TCPSM_FIN_WAIT_2:
+        return "FIN-WAIT-2";
+    case TCPSM_CLOSE_WAIT:
+        return "CLOSE-WAIT";
+    case TCPSM_CLOSING:
+        return "CLOSING";
+    case TCPSM_LAST_ACK:
+        return "LAST-ACK";
+    case TCPSM_TIME_WAIT:
+        return "TIME-WAIT";
+    default:
+        return "?";
+    }
+}
+
+TCPSM_DEF const char *tcpsm_error_name(int error)
+{
+    switch (error) {
+    case 0:
+        return "none";
+    case TCPSM_E_ARG:
+        return "bad argument";
+    case TCPSM_E_KEY:
+        return "the key is all zero";
+    case TCPSM_E_STATE:
+        return "not in this state";
+    case TCPSM_E_SPACE:
+        return "buffer too small";
+    case TCPSM_E_RING:
+        return "no ring";
+    case TCPSM_E_NOT_MINE:
+        return "not this connection's";
+    case TCPSM_E_EOF:
+        return "end of stream";
+    case TCPSM_E_CLOSED:
+        return "closed";
+    case TCPSM_E_RESET:
+        return "connection reset";
+    case TCPSM_E_REFUSED:
+        return "connection refused";
+    case TCPSM_E_TIMEOUT:
+        return "timed out";
+    case TCPSM_E_UNREACHABLE:
+        return "unreachable";
+    case TCPSM_E_NONE:
+        return "there is none";
+    case TCPSM_E_OWNED:
+        return "owned by a stack";
+    case TCPSM_E_BLOB:
+        return "not a sane blob";
+    case TCPSM_E_ABI:
+        return "built with other macros";
+    case TCPSM_E_CORRUPT:
+        return "corrupt";
+    default:
+        return "?";
+    }
+}
+
+TCPSM_DEF const char *tcpsm_drop_name(int drop)
+{
+    switch (drop) {
+    case TCPSM_DROP_NONE:
+        return "none";
+    case TCPSM_DROP_SHORT:
+        return "short";
+    case TCPSM_DROP_OFFSET:
+        return "data offset";
+    case TCPSM_DROP_CHECKSUM:
+        return "checksum";
+    case TCPSM_DROP_OPTIONS:
+        return "options";
+    case TCPSM_DROP_ADDRESS:
+        return "address";
+    case TCPSM_DROP_NOT_MINE:
+        return "not mine";
+    case TCPSM_DROP_NO_SYN:
+        return "no SYN";
+    case TCPSM_DROP_BAD_ACK:
+        return "bad ACK";
+    case TCPSM_DROP_OLD_ACK:
+        return "old ACK";
+    case TCPSM_DROP_NO_ACK:
+        return "no ACK";
+    case TCPSM_DROP_PAWS:
+        return "PAWS";
+    case TCPSM_DROP_NO_TS:
+        return "no timestamp";
+    case TCPSM_DROP_OLD_DATA:
+        return "old data";
+    case TCPSM_DROP_WINDOW:
+        return "outside the window";
+    case TCPSM_DROP_RST:
+        return "RST";
+    case TCPSM_DROP_SYN:
+        return "SYN";
+    case TCPSM_DROP_NO_DATA:
+        return "payload left behind";
+    case TCPSM_DROP_AFTER_FIN:
+        return "after FIN";
+    case TCPSM_DROP_CLOSED:
+        return "reader closed";
+    case TCPSM_DROP_RANGES:
+        return "range table full";
+    case TCPSM_DROP_ICMP:
+        return "ICMP";
+    case TCPSM_DROP_TIME_WAIT:
+        return "TIME-WAIT";
+    default:
+        return "?";
+    }
+}
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+/* tcpsm: end of implementation */
+#endif /* TCPSM_IMPLEMENTATION */
+
+/*
+   BSD Zero Clause License
+
+   Copyright (c) 2026 the tcpsm authors
+
+   Permission to use, copy, modify, and/or distribute this software for any
+   purpose with or without fee is hereby granted.
+
+   THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES
+   WITH REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED WARRANTIES OF
+   MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR
+   ANY SPECIAL, DIRECT, INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES
+   WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN AN
+   ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF
+   OR IN CONNECTION WITH THE USE OR PERFORMANCE OF THIS SOFTWARE. */
