@@ -49,7 +49,7 @@ if [ -x "$root/usr/bin/cbmc" ]; then
     mkdir -p build/proof
     # its preprocessor is the system's own gcc: the headers are plain C
     cbmc() {
-        "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path \
+        timeout 300 "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path \
             "$root/usr/lib/x86_64-linux-gnu:$root/usr/lib" \
             "$root/usr/bin/cbmc" "$@"
     }
@@ -62,11 +62,12 @@ prove() { # HARNESS HEADER-DIR OPTIONS... -> exit status of cbmc
     local unwind set
     set=$(sed -n 's/.*UNWINDSET: \([^ ]*\).*/--unwindset \1/p' "$1")
     unwind=$(sed -n 's/.*UNWIND: \([0-9]*\).*/\1/p' "$1")
-    timeout 300 bash -c "$(declare -f cbmc); root=$root
-        cbmc --c99 --bounds-check --pointer-check --pointer-overflow-check \
+    # shellcheck disable=SC2086
+    cbmc --c99 --bounds-check --pointer-check --pointer-overflow-check \
         --signed-overflow-check --conversion-check --undefined-shift-check \
-        --div-by-zero-check --unwind ${unwind:-1} $set --unwinding-assertions \
-        -I $2 ${3:-} --drop-unused-functions --slice-formula $1" >build/proof/log 2>&1
+        --div-by-zero-check --unwind ${unwind:-1} $set \
+        --unwinding-assertions -I "$2" ${3:-} --drop-unused-functions \
+        --slice-formula "$1" >build/proof/log 2>&1
 }
 
 passed=0 failed=0
