@@ -82,8 +82,10 @@ need() {
 
 # Does this compiler exist, and make programs with these flags?
 builds() {
+    local lang=c
+    case $1 in *++) lang=c++ ;; esac
     has "$1" && echo 'int main(void) { return 0; }' |
-        "$@" -x c -o "$tmp/builds" - 2>/dev/null
+        "$@" -x $lang -o "$tmp/builds" - 2>/dev/null
 }
 
 warnings="-Wall -Wextra -Wpedantic -pedantic-errors -Wconversion -Wshadow
