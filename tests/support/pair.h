@@ -791,21 +791,30 @@ PAIR_FN void pair__app(pair *p, int side)
 
 /* ---- time ------------------------------------------------------------- */
 
-PAIR_FN void pair__turn(pair *p, int side)
+/* The side's application and then its output; did anything change? */
+PAIR_FN int pair__turn(pair *p, int side)
 {
+    tcpsm_conn before;
+    pair_flow flow[2];
+
+    memcpy(&before, &p->c[side], sizeof before);
+    memcpy(flow, p->flow, sizeof flow);
     pair__app(p, side);
     pair__drain(p, side);
+    return memcmp(&before, &p->c[side], sizeof before) != 0 ||
+           memcmp(flow, p->flow, sizeof flow) != 0;
 }
 
 /* Does what is next, if it comes at or before `limit`: returns 1. Else
-   time is `limit` now, and 0 is returned. */
+   time is `limit` now, and 0 is returned. Time moves only if nothing was
+   left to do now. */
 PAIR_FN int pair_step(pair *p, tcpsm_time limit)
 {
     tcpsm_time next, d;
-    int to, any = 0;
+    int to, any;
 
-    pair__turn(p, PAIR_A);
-    pair__turn(p, PAIR_B);
+    any = pair__turn(p, PAIR_A);
+    any |= pair__turn(p, PAIR_B);
     if (p->stuck)
         return 0;
     for (to = 0; to < 2; to++)
