@@ -36,7 +36,11 @@
              control block as it was (d never: an hour and a year later),
              and output at d acts. output at now acts if and only if
              d <= now. Copies are used, the connection is not touched.
-     law 8   the largest right edge ever sent never moves left
+     law 8   the largest right edge ever sent is honoured: it stays in the
+             window that tcpsm_status tells, and no segment offers less.
+             But for the grain of the window field: with a scale of s, one
+             byte that arrives alone leaves no way but to offer 2^s-1 bytes
+             less or as many more than there are (RFC 7323 s2.4)
      wire    header length, ports, addresses and checksum of what is sent
              are right, and no payload goes beyond the largest right edge
              that the peer ever sent (but for the one octet of a probe)
@@ -188,7 +192,8 @@ struct pair {
     int failed;           /* laws broken (without test.h) */
     uint64_t steps;
     /* private */
-    int stuck; /* an output that is due does nothing: time stands still */
+    int settled; /* nothing is left to do at this time, and we said so */
+    int stuck;   /* an output that is due does nothing: time stands still */
     pair__watch watch[2];
     uint64_t mem[NETSIM_WORDS(PAIR_SLOTS, PAIR_PACKET + 48)];
     uint8_t rcv[2][PAIR_RING], snd[2][PAIR_RING];
@@ -354,6 +359,22 @@ PAIR_FN int pair__acts(pair *p, const tcpsm_conn *c, tcpsm_time at)
     return r != 0 || memcmp(&before, &after, sizeof after) != 0;
 }
 
+/* What was offered is still in the window (RFC 7323 s2.4). */
+PAIR_FN void pair__honoured(pair *p, int side)
+{
+    const pair__watch *w = &p->watch[side];
+    struct tcpsm_info info;
+    int state = tcpsm_state(&p->c[side]);
+
+    if (!w->edge_known || state < TCPSM_SYN_RECEIVED ||
+        state > TCPSM_FIN_WAIT_2)
+        return; /* after the peer's FIN nothing more can come */
+    tcpsm_status(&p->c[side], &info);
+    if ((int32_t)(info.rcv_nxt + info.rcv_wnd - w->edge) < 0)
+        pair__broken(p, side, "law 8: an offered window is not honoured",
+                     info.rcv_nxt + info.rcv_wnd, w->edge);
+}
+
 PAIR_FN void pair__law3(pair *p, int side)
 {
     const tcpsm_conn *c = &p->c[side];
@@ -394,6 +415,7 @@ PAIR_FN void pair_touched(pair *p, int side)
     if ((r = tcpsm_check(&p->c[side])) != 0)
         pair__broken(p, side, "tcpsm_check: invariant",
                      (unsigned long long)-r, p->steps);
+    pair__honoured(p, side);
     pair__law3(p, side);
 }
 
@@ -414,7 +436,8 @@ PAIR_FN int pair__shift(const pair *p, int side)
 PAIR_FN void pair__law8(pair *p, int side, const pair_segment *s)
 {
     pair__watch *w = &p->watch[side];
-    uint32_t edge;
+    uint32_t edge, grain;
+    int shift;
 
     if (s->flags & PAIR_SYN) {
         if (!w->isn_known || w->isn != s->seq)
@@ -425,12 +448,14 @@ PAIR_FN void pair__law8(pair *p, int side, const pair_segment *s)
     }
     if (!(s->flags & PAIR_ACK) || (s->flags & PAIR_RST))
         return;
-    edge = s->ack + ((uint32_t)s->wnd
-                     << (s->flags & PAIR_SYN ? 0 : pair__shift(p, side)));
-    if (w->edge_known && (int32_t)(edge - w->edge) < 0)
+    shift = s->flags & PAIR_SYN ? 0 : pair__shift(p, side);
+    grain = ((uint32_t)1 << shift) - 1;
+    edge = s->ack + ((uint32_t)s->wnd << shift);
+    if (w->edge_known && (int32_t)(edge + grain - w->edge) < 0)
         pair__broken(p, side, "law 8: the right edge moved left", edge,
                      w->edge);
-    w->edge = edge;
+    if (!w->edge_known || (int32_t)(edge - w->edge) > 0)
+        w->edge = edge;
     w->edge_known = 1;
 }
 
@@ -817,6 +842,11 @@ PAIR_FN int pair_step(pair *p, tcpsm_time limit)
     any |= pair__turn(p, PAIR_B);
     if (p->stuck)
         return 0;
+    if (!any && !p->settled) { /* once, for what only the caller can see */
+        p->settled = 1;
+        return 1;
+    }
+    p->settled = 0;
     for (to = 0; to < 2; to++)
         while (netsim_next_of(&p->net, !to) <= p->now &&
                pair__arrival(p, to)) {
