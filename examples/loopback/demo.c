@@ -731,7 +731,7 @@ static void scene_urgent(void)
 
     scene("4  Urgent data",
           "It is no second channel. The bytes stay in their place in the "
-          "stream; the\nurgent pointer in the header says where \"urgent\" "
+          "stream; the\nheader's urgent pointer says where \"urgent\" "
           "ends, and the reader is told.");
     tcpsm_take(&d.p.c[SERVER]);
     pair_send(&d.p, CLIENT, "after this: ", 12, TCPSM_MORE);
@@ -790,7 +790,7 @@ static void scene_last_ack(void)
           "The server closes too. Nobody acknowledges an ACK, so the client "
           "cannot know\nwhether its last one arrived: it waits for 2 MSL in "
           "TIME-WAIT. It was lost;\nthe server sends its FIN again, is "
-          "answered, and the client's 2 MSL start anew.");
+          "answered, and the client waits anew.");
     netsim_drop(&d.p.net, CLIENT, d.p.net.link[CLIENT].index);
     if (pair_close(&d.p, SERVER) != 0)
         fail("tcpsm_close");

@@ -177,7 +177,7 @@ scenes() {
         if ($10 != "" && len > 0 && me == "c" && !fin) again++
         if ($11 != "") ooo++
         if ($12 != "" && me == "s") dupack++
-        if ($13 != "" && me == "s" && rel("c", $13) < num) dsack++
+        if ($13 != "" && me == "s" && $13 < num) dsack++ # relative already
         if (me == "c" && len > 0) {
             key = seq ":" len
             if (lost) hole[key] = NR

@@ -35,7 +35,8 @@ enum {
     TTL,
     WRONG_BYTE, /* the receiver reads what was not sent */
     EARLY_EOF,
-    NOT_ZERO /* TX_ZERO, and the checksum is not zero */
+    WITHDRAWN, /* tcpsm_status does not know what was offered */
+    NOT_ZERO   /* TX_ZERO, and the checksum is not zero */
 };
 
 static int trick;
