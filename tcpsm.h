@@ -380,8 +380,9 @@ enum {
     TCPSM_SET_DSCP,          /* 0..63 (RFC9293-MUST-48, SHLD-21) */
     TCPSM_SET_TTL,           /* 1..255 (RFC9293-MUST-49) */
     TCPSM_SET_MTU,           /* path MTU, up or down */
-    TCPSM_SET_MAXSEG,        /* the largest segment to send; before open:
-                                also the largest to ask for */
+    TCPSM_SET_MAXSEG,        /* the largest segment to send in this
+                                connection; before open or listen: in the
+                                next one, and the largest to ask for */
     TCPSM_SET_KEEPALIVE,     /* 0 / 1 (RFC9293-MUST-24, -25) */
     TCPSM_SET_KEEP_IDLE,     /* ms (RFC9293-MUST-27) */
     TCPSM_SET_KEEP_INTERVAL, /* ms */
@@ -514,18 +515,18 @@ struct tcpsm_conn {
     uint8_t local[16], remote[16];
     uint8_t key[16];
     uint16_t zone;
-    uint16_t opts;       /* tcpsm_config.flags; bit 10: IPv6; bit 11: LISTEN
+    uint16_t opts;     /* tcpsm_config.flags; bit 10: IPv6; bit 11: LISTEN
                          for both; top 4 bits: the configured scale */
-    uint16_t mtu;        /* path MTU as known now */
-    uint16_t ptb_mtu;    /* a Packet Too Big held back (RFC 5927 s7.2) */
-    uint16_t mss;        /* the peer's MSS option or its default, and before
+    uint16_t mtu;      /* path MTU as known now */
+    uint16_t ptb_mtu;  /* a Packet Too Big held back (RFC 5927 s7.2) */
+    uint16_t mss;      /* the peer's MSS option or its default, and before
                          the handshake the user's limit */
-    uint16_t wnd_max;    /* largest SEG.WND ever, >> snd_scale */
-    uint16_t events;     /* edges not yet taken */
-    uint16_t ts_age;     /* when ts_recent was set, in 2^30 us */
-    uint16_t chal_at;    /* RFC 5961 limiter's start, in 2^16 us */
-    uint16_t min_rtt_at; /* in 2^20 us */
-    uint16_t promise;    /* window without a ring; binary float */
+    uint16_t wnd_max;  /* largest SEG.WND ever, >> snd_scale */
+    uint16_t events;   /* edges not yet taken */
+    uint16_t ts_age;   /* when ts_recent was set, in 2^30 us */
+    uint16_t chal_at;  /* RFC 5961 limiter's start, in 2^16 us */
+    uint16_t link_mtu; /* as configured: each connection starts there */
+    uint16_t promise;  /* window without a ring; binary float */
     /* durations in tcpsm's 16-bit decimal float */
     uint16_t k_clock, k_ack_delay, k_rto_min, k_rto_max, k_syn_limit;
     uint16_t k_uto, k_keep_idle, k_keep_interval, k_msl, k_linger;
@@ -2456,18 +2457,21 @@ TCPSM__FN uint32_t tcpsm__offer(const tcpsm_conn *c)
     return edge;
 }
 
-/* The window field for an offer, rounded up as far as the ring reaches;
-   moves rcv_edge. */
+/* The window field for an offer; moves rcv_edge. A new edge is rounded
+   down; an old one is repeated rounded up, into the reserve as far as that
+   reaches. Note: an edge whose field cannot be exact may then show up to
+   2^shift - 1 lower on the wire (RFC 7323 s2.4); what lies up to rcv_edge
+   is taken all the same. */
 TCPSM__FN uint16_t tcpsm__window(tcpsm_conn *c, int syn)
 {
     uint32_t shift = syn ? 0 : c->rcv_scale; /* RFC7323-2, -3 */
-    uint32_t want, raw, free;
-    want = tcpsm__seq_ahead(c->rcv_nxt, tcpsm__offer(c));
-    raw = (want + (((uint32_t)1 << shift) - 1)) >> shift;
-    free = c->rcv_cap - c->rcv_len;
-    if (c->rcv_cap != 0 && raw << shift > free)
-        raw = free >> shift;
-    raw = tcpsm__min(raw, 65535);
+    uint32_t raw, old, free = c->rcv_cap - c->rcv_len;
+    raw = tcpsm__seq_ahead(c->rcv_nxt, tcpsm__offer(c)) >> shift;
+    old = tcpsm__seq_ahead(c->rcv_nxt, c->rcv_edge);
+    old = (old + (((uint32_t)1 << shift) - 1)) >> shift;
+    if (c->rcv_cap != 0 && old << shift > free)
+        old = free >> shift;
+    raw = tcpsm__min(tcpsm__max(raw, old), 65535);
     c->rcv_edge = tcpsm__seq_max(c->rcv_edge, c->rcv_nxt + (raw << shift));
     return (uint16_t)raw;
 }
@@ -2816,7 +2820,7 @@ TCPSM__FN void tcpsm__forget(tcpsm_conn *c)
     c->srtt = c->rttvar = c->min_rtt = 0;
     c->ts_recent = c->ts_offset = c->snd_up = c->rcv_up = 0;
     c->recover = c->eor = c->sent_at = 0;
-    c->ptb_mtu = c->wnd_max = c->ts_age = c->chal_at = c->min_rtt_at = 0;
+    c->ptb_mtu = c->wnd_max = c->ts_age = c->chal_at = 0;
     c->snd_scale = 0;
     c->rcv_scale = (uint8_t)(c->opts >> 12);
     c->error = c->soft = c->dupacks = c->backoff = c->probes = 0;
@@ -2855,6 +2859,7 @@ TCPSM__FN void tcpsm__finish(tcpsm_conn *c, tcpsm_ret error)
 {
     tcpsm__flush(c);
     c->flags &= ~TCPSM__F_ACK_NOW;
+    c->mss = 0; /* from now on the limit for the next connection */
     tcpsm__set_state(c, TCPSM_CLOSED);
     tcpsm__raise(c, TCPSM_EV_DONE);
     if (error == 0)
@@ -2996,7 +3001,7 @@ TCPSM__FN void tcpsm__knobs(tcpsm_conn *c, const tcpsm_config *f)
     c->k_linger = TCPSM__K_OFF;
     c->lowat = tcpsm__size_enc(1);
     c->promise = tcpsm__size_enc(f->rcv_promise);
-    c->mtu = (uint16_t)tcpsm__or(f->mtu, 1500);
+    c->mtu = c->link_mtu = (uint16_t)tcpsm__or(f->mtu, 1500);
     c->iw = (uint8_t)tcpsm__or(f->initial_segments, 10);
     c->keep_count = (uint8_t)tcpsm__or(f->keep_count, 9);
     c->tos = (uint8_t)(f->dscp << 2);
@@ -3033,6 +3038,7 @@ TCPSM__FN void tcpsm__begin(tcpsm_conn *c, const tcpsm_tuple *t,
     uint8_t scale;
     tcpsm__forget(c);
     c->mss = limit;
+    c->mtu = c->link_mtu; /* what was learned belongs to another path */
     c->events = 0;
     tcpsm__take_tuple(c, t);
     tcpsm__tick(c, now);
@@ -3439,16 +3445,6 @@ TCPSM__FN void tcpsm__ts_take(tcpsm_conn *c, const struct tcpsm__seg *s)
     c->more |= TCPSM__M_TS_VALID;
 }
 
-TCPSM__FN void tcpsm__min_rtt(tcpsm_conn *c, uint32_t r)
-{
-    uint16_t t = (uint16_t)(c->now >> 20);
-    if (c->min_rtt != 0 && r > c->min_rtt &&
-        (uint16_t)(t - c->min_rtt_at) < 300)
-        return; /* RFC8985-4: a windowed minimum, five minutes here */
-    c->min_rtt = tcpsm__max(r, 1);
-    c->min_rtt_at = t;
-}
-
 /* One RTT sample (RFC6298-2, -3, -8); ends the backoff (Karn). */
 TCPSM__FN void tcpsm__sample(tcpsm_conn *c, uint32_t r, int exact,
                              uint32_t flight)
@@ -3466,8 +3462,8 @@ TCPSM__FN void tcpsm__sample(tcpsm_conn *c, uint32_t r, int exact,
     c->srtt = t.srtt;
     c->rttvar = t.rttvar;
     c->backoff = 0;
-    if (exact)
-        tcpsm__min_rtt(c, r);
+    if (exact && (c->min_rtt == 0 || r < c->min_rtt))
+        c->min_rtt = tcpsm__max(r, 1);
     TCPSM_TRACE(c, TCPSM_TRACE_RTT, r, c->srtt);
 }
 
@@ -5235,6 +5231,8 @@ TCPSM__FN tcpsm_ret tcpsm__set_sizes(tcpsm_conn *c, uint32_t option,
     case TCPSM_SET_MTU:
         if (v > 65535u || v < tcpsm__ip_len(c) + 20 + TCPSM__MSS_FLOOR)
             return TCPSM_E_ARG;
+        if (c->state <= TCPSM_LISTEN)
+            c->link_mtu = (uint16_t)v;
         if (v < c->mtu)
             tcpsm__set_mtu(c, v);
         else
@@ -5785,50 +5783,34 @@ TCPSM_DEF uint32_t tcpsm_version(void)
    that it does not know. docs/design.md has the table. */
 
 #define TCPSM__BLOB_VERSION 1
+/* clang-format off */
 #define TCPSM__BLOB_FIELDS(F32, F16, F8, FB)                                 \
-    F32(1, rcv_nxt)                                                          \
-    F32(2, rcv_edge) F32(3, last_ack) F32(4, rcv_len) F32(5, snd_una) F32(   \
-        6, snd_nxt) F32(7, snd_wnd) F32(8, snd_wl1) F32(9, snd_len)          \
-        F32(10, cc.cwnd) F32(11, cc.ssthresh) F32(12, cc.w[0]) F32(          \
-            13, flags) F32(14, srtt) F32(15, rttvar) F32(16, min_rtt)        \
-            F32(17, ts_recent) F32(18, snd_up) F32(19, rcv_up) F32(          \
-                20, recover) F32(21, eor) F32(22, dsack_seq[0])              \
-                F32(23, dsack_seq[1]) F16(30, local_port) F16(               \
-                    31, remote_port) F16(32, zone) F16(33, opts)             \
-                    F16(34, mtu) F16(35, ptb_mtu) F16(36, mss) F16(          \
-                        37, wnd_max) F16(38, events) F16(39, promise)        \
-                        F16(40, k_ack_delay) F16(41, k_rto_min) F16(         \
-                            42, k_rto_max) F16(43, k_syn_limit)              \
-                            F16(44, k_uto) F16(45, k_keep_idle) F16(         \
-                                46, k_keep_interval) F16(47, k_msl)          \
-                                F16(48, k_linger) F16(49, lowat) F16(        \
-                                    50, dsack_len[0]) F16(51, dsack_len[1])  \
-                                    F8(60, state) F8(61, snd_scale) F8(      \
-                                        62, rcv_scale) F8(63, tos) F8(64,    \
-                                                                      ttl)   \
-                                        F8(65, tos_seen) F8(66, error) F8(   \
-                                            67,                              \
-                                            soft) F8(68,                     \
-                                                     dupacks) F8(69,         \
-                                                                 backoff)    \
-                                            F8(70, probes) F8(71, owed) F8(  \
-                                                72,                          \
-                                                ack_segs) F8(73, ack_every)  \
-                                                F8(74, quick) F8(75, chal_n) \
-                                                    F8(76, chal_limit) F8(   \
-                                                        77, keep_count)      \
-                                                        F8(78, iw) F8(       \
-                                                            79, timers)      \
-                                                            F8(80, more) FB( \
-                                                                90, local)   \
-                                                                FB(91,       \
-                                                                   remote)
+    F32(1, rcv_nxt) F32(2, rcv_edge) F32(3, last_ack) F32(4, rcv_len)        \
+    F32(5, snd_una) F32(6, snd_nxt) F32(7, snd_wnd) F32(8, snd_wl1)          \
+    F32(9, snd_len) F32(10, cc.cwnd) F32(11, cc.ssthresh) F32(12, cc.w[0])   \
+    F32(13, flags) F32(14, srtt) F32(15, rttvar) F32(16, min_rtt)            \
+    F32(17, ts_recent) F32(18, snd_up) F32(19, rcv_up) F32(20, recover)      \
+    F32(21, eor) F32(22, dsack_seq[0]) F32(23, dsack_seq[1])                 \
+    F16(30, local_port) F16(31, remote_port) F16(32, zone) F16(33, opts)     \
+    F16(34, mtu) F16(35, ptb_mtu) F16(36, mss) F16(37, wnd_max)              \
+    F16(38, events) F16(39, promise) F16(40, k_ack_delay)                    \
+    F16(41, k_rto_min) F16(42, k_rto_max) F16(43, k_syn_limit)               \
+    F16(44, k_uto) F16(45, k_keep_idle) F16(46, k_keep_interval)             \
+    F16(47, k_msl) F16(48, k_linger) F16(49, lowat) F16(50, dsack_len[0])    \
+    F16(51, dsack_len[1])                                                    \
+    F8(60, state) F8(61, snd_scale) F8(62, rcv_scale) F8(63, tos)            \
+    F8(64, ttl) F8(65, tos_seen) F8(66, error) F8(67, soft)                  \
+    F8(68, dupacks) F8(69, backoff) F8(70, probes) F8(71, owed)              \
+    F8(72, ack_segs) F8(73, ack_every) F8(74, quick) F8(75, chal_n)          \
+    F8(76, chal_limit) F8(77, keep_count) F8(78, iw) F8(79, timers)          \
+    F8(80, more)                                                             \
+    FB(90, local) FB(91, remote)
+/* clang-format on */
 enum {
     TCPSM__TAG_END = 0,
     TCPSM__TAG_TSVAL = 100, /* the timestamp that now would have */
     TCPSM__TAG_TS_AGE,      /* 2^30 us since TS.Recent was set */
     TCPSM__TAG_CHAL_AGE,    /* 2^16 us since the limiter began */
-    TCPSM__TAG_MIN_RTT_AGE, /* 2^20 us */
     TCPSM__TAG_SENT_AGE,    /* 2^10 us since data was sent */
     TCPSM__TAG_TIMERS,      /* us until each of the four; 64 bits */
     TCPSM__TAG_RUNS,        /* end, age of the first, meta */
@@ -5898,8 +5880,6 @@ TCPSM__FN void tcpsm__blob_times(struct tcpsm__blob *b, const tcpsm_conn *c,
                       (uint16_t)((uint16_t)(now >> 30) - c->ts_age), 2);
     tcpsm__blob_entry(b, TCPSM__TAG_CHAL_AGE,
                       (uint16_t)((uint16_t)(now >> 16) - c->chal_at), 2);
-    tcpsm__blob_entry(b, TCPSM__TAG_MIN_RTT_AGE,
-                      (uint16_t)((uint16_t)(now >> 20) - c->min_rtt_at), 2);
     tcpsm__blob_entry(b, TCPSM__TAG_SENT_AGE, tcpsm__ticks(now) - c->sent_at,
                       4);
     tcpsm__blob_head(b, TCPSM__TAG_TIMERS, 32);
@@ -6092,9 +6072,6 @@ TCPSM__FN int tcpsm__import_times(tcpsm_conn *c, const uint8_t *p, uint32_t n)
     c->chal_at =
         (uint16_t)((uint16_t)(c->now >> 16) -
                    tcpsm__blob_get(p, n, TCPSM__TAG_CHAL_AGE, 2, &bad));
-    c->min_rtt_at =
-        (uint16_t)((uint16_t)(c->now >> 20) -
-                   tcpsm__blob_get(p, n, TCPSM__TAG_MIN_RTT_AGE, 2, &bad));
     c->sent_at = tcpsm__ticks(c->now) -
                  tcpsm__blob_get(p, n, TCPSM__TAG_SENT_AGE, 4, &bad);
     if (!tcpsm__blob_find(p, n, TCPSM__TAG_TIMERS, &e) || e.len != 32)
@@ -6299,6 +6276,7 @@ TCPSM_DEF tcpsm_ret tcpsm_import(tcpsm_conn *c, const tcpsm_config *f,
 }
 
 /* --- names --- */
+/* clang-format off */
 #ifdef TCPSM_NAMES
 TCPSM_DEF const char *tcpsm_state_name(int state)
 {
@@ -6428,6 +6406,7 @@ TCPSM_DEF const char *tcpsm_drop_name(int drop)
     }
 }
 #endif
+/* clang-format on */
 
 #ifdef __cplusplus
 }
