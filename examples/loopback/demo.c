@@ -99,7 +99,8 @@ typedef struct {
     uint8_t syn[60]; /* the client's first segment, to be sent again */
     uint32_t syn_len;
     uint64_t data_index; /* data segments sent so far, in the bulk */
-    uint64_t n_lost, n_again, n_late, n_copies; /* during the bulk */
+    uint64_t n_lost, n_lost_data, n_again, n_late,
+        n_copies; /* during the bulk */
 } demo;
 
 static demo d;
@@ -177,7 +178,7 @@ static void bar_on(void *ctx)
     if (!x->bar)
         return;
     part = x->size ? x->received * 30 * 8 / x->size : 30 * 8;
-    printf("\r   ");
+    printf("\r   %s", x->unicode ? "\342\226\225" : "[");
     if (x->color)
         printf("\033[36m");
     for (i = 0; i < 30; i++)
@@ -189,7 +190,8 @@ static void bar_on(void *ctx)
             printf("%s", i * 8 < part ? eighth[part - i * 8] : " ");
     if (x->color)
         printf("\033[0m");
-    printf(" %3u %%  %llu of %llu bytes  %llu lost",
+    printf("%s%3u %%  %llu of %llu bytes  %llu lost",
+           x->unicode ? "\342\226\217" : "]",
            (unsigned)(x->size ? x->received * 100 / x->size : 100),
            (unsigned long long)x->received, (unsigned long long)x->size,
            (unsigned long long)x->n_lost);
@@ -199,7 +201,7 @@ static void bar_on(void *ctx)
 static void scene(const char *title, const char *text)
 {
     d.scene++;
-    breathe(250);
+    breathe(200);
     seqdiag_scene(&d.diagram, title, text);
 }
 
@@ -237,7 +239,7 @@ static void arrow(const hidden *h)
     a.state[!h->from] = h->taken < 0 ? NULL : tcpsm_state_name(h->taken);
     a.label = r->label;
     seqdiag_draw(&d.diagram, &a);
-    breathe(d.bulk ? 20 : 90);
+    breathe(d.bulk ? 15 : 60);
 }
 
 static void gap(void)
@@ -475,6 +477,7 @@ static void note_sent(const pair_event *e)
              r->late ? ": held back, later ones overtook it" : "");
     if (d.bulk) {
         d.n_lost += (e->fate & NETSIM_DROPPED) != 0;
+        d.n_lost_data += (e->fate & NETSIM_DROPPED) != 0 && s.len != 0;
         d.n_again += r->again;
         d.n_late += r->late;
         d.n_copies += (e->fate & NETSIM_COPIED) != 0;
@@ -712,15 +715,16 @@ static void scene_file(void)
     gap();
     bar_off(&d);
     d.bulk = d.sending = d.receiving = d.bar = 0;
-    printf("   %llu bytes in %llu segments and %llu.%03llu s; the network "
-           "lost %llu segments,\n   held %llu back and doubled %llu; TCP "
-           "sent %llu again.\n",
+    printf("   %llu bytes in %llu segments and %llu.%03llu s. The network "
+           "lost %llu\n   (%llu with data), held %llu back and doubled %llu; "
+           "TCP sent %llu again.\n",
            (unsigned long long)d.received, (unsigned long long)d.data_index,
            (unsigned long long)((d.p.now - start - SECOND) / SECOND),
            (unsigned long long)((d.p.now - start - SECOND) / MS % 1000),
-           (unsigned long long)d.n_lost, (unsigned long long)d.n_late,
-           (unsigned long long)d.n_copies, (unsigned long long)d.n_again);
-    breathe(400);
+           (unsigned long long)d.n_lost, (unsigned long long)d.n_lost_data,
+           (unsigned long long)d.n_late, (unsigned long long)d.n_copies,
+           (unsigned long long)d.n_again);
+    breathe(200);
 }
 
 static void scene_urgent(void)

@@ -121,6 +121,22 @@ SEQDIAG_FN void seqdiag__state(seqdiag *d, int side, const char *state)
     seqdiag__sgr(d, 0);
 }
 
+/* The right margin, with no blanks after the last word */
+SEQDIAG_FN void seqdiag__right(seqdiag *d, const char *state, uint64_t at)
+{
+    int news = state != NULL && strcmp(state, d->last[1]) != 0;
+
+    if (at != SEQDIAG_NOWHEN) {
+        seqdiag__state(d, 1, state);
+        seqdiag__time(d, at);
+    } else if (news) {
+        snprintf(d->last[1], sizeof d->last[1], "%s", state);
+        seqdiag__sgr(d, 1);
+        fprintf(d->out, " %s", state);
+        seqdiag__sgr(d, 0);
+    }
+}
+
 SEQDIAG_FN const char *seqdiag__glyph(const seqdiag *d, char c)
 {
     if (!d->unicode)
@@ -197,8 +213,7 @@ SEQDIAG_FN void seqdiag_draw(seqdiag *d, const seqdiag_arrow *a)
     seqdiag__bar(d);
     seqdiag__lane(d, a);
     seqdiag__bar(d);
-    seqdiag__state(d, 1, a->state[1]);
-    seqdiag__time(d, a->at[1]);
+    seqdiag__right(d, a->state[1], a->at[1]);
     seqdiag__end(d);
 }
 
@@ -221,8 +236,7 @@ SEQDIAG_FN void seqdiag_say(seqdiag *d, int side, const char *text,
             "");
     seqdiag__sgr(d, 0);
     seqdiag__bar(d);
-    seqdiag__state(d, 1, right);
-    seqdiag__time(d, side == 0 ? SEQDIAG_NOWHEN : at);
+    seqdiag__right(d, right, side == 0 ? SEQDIAG_NOWHEN : at);
     seqdiag__end(d);
 }
 
