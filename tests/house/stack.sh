@@ -1,6 +1,6 @@
 #!/bin/bash
 # No call uses more than 1 kB of stack on a Cortex-M4; no recursion, no
-# frame of unknown size. stack.txt has what was measured.
+# frame of unknown size; and no more than 5 % above what stack.txt has.
 # --print: every call, deepest first. --update: writes stack.txt anew.
 cd "$(dirname "$0")/../.." && . tests/check.bash
 need stack arm-none-eabi-gcc
@@ -40,6 +40,7 @@ for config in "" -DTCPSM_TINY; do
 done
 
 if [ "${1:-}" = --update ]; then
+    [ "$failed" = 0 ] || finish
     {
         echo "# bytes of stack, deepest call: tests/house/stack.sh --update"
         echo "compiler $compiler"
@@ -51,9 +52,10 @@ fi
 if ! grep -q "^compiler $compiler$" $record; then
     skip as-recorded "$record is not for $compiler"
 else
-    same as-recorded "" "$(cut -d ' ' -f 1,2 "$tmp/worst" |
-        diff - <(sed 1,2d $record | cut -d ' ' -f 1,2) | grep '^[<>]' |
-        tr '\n' ' ')"
+    while read -r name bytes _; do
+        was=$(awk -v n="$name" '$1 == n {print $2}' $record)
+        at_most "$name-as-recorded" $((was + was / 20)) "$bytes"
+    done <"$tmp/worst"
 fi
 
 # The walk itself: a chain, an indirect call, recursion.

@@ -3,10 +3,10 @@
    or stops, and never past the end. The walk is a trivial loop over it.
 
    UNWIND: 9
-   CANARY: s/if (n - i < 2) return 0;/if (n - i < 1) return 0;/
-   CANARY: s/if (len < 2 || len > n - i) return 0;/if (len > n - i) return 0;/
+   CANARY: s/if (n - i < 2)/if (n - i < 1)/
+   CANARY: s/if (len < 2 || len > n - i)/if (len > n - i)/
    CANARY: s/len < 2 || len > n - i)/len < 2 || len > n - i + 1)/
-   CANARY: s/if (len == 4 \&\& syn) s->mss/if (len == 4) s->mss/ */
+   CANARY: s/if (len == 4 \&\& syn)/if (len == 4)/ */
 
 #define TCPSM_IMPLEMENTATION
 #include "tcpsm.h"
