@@ -75,7 +75,7 @@ fi
 if has script; then
     TERM=xterm script -qec "$demo --fast --pcap $tmp/t.pcapng" /dev/null \
         >"$tmp/terminal" 2>&1 </dev/null
-    check bar_on_a_terminal grep -q "$(printf '\r')   .* 100 %" \
+    check bar_on_a_terminal grep -q "$(printf '\r')   .*100 %" \
         "$tmp/terminal"
     check colours_on_a_terminal grep -q "$(printf '\033\\[36m')" \
         "$tmp/terminal"
