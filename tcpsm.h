@@ -1059,6 +1059,7 @@ enum {
     TCPSM__AE = 256
 };
 #define TCPSM__NO_SCALE 0xFFu
+#define TCPSM__HAVE_OPTIONS (!TCPSM__TINY) /* SACK and timestamps */
 
 struct tcpsm__seg {
     const uint8_t *text; /* payload */
@@ -1119,15 +1120,15 @@ TCPSM__FN void tcpsm__opt_take(struct tcpsm__seg *s, const uint8_t *p,
             s->scale = p[2];
         break;
     case 4: /* RFC 2018 s2 */
-        if (len == 2 && syn)
+        if (TCPSM__HAVE_OPTIONS && len == 2 && syn)
             s->sack_ok = 1;
         break;
     case 5: /* RFC 2018 s3 */
-        if (!syn)
+        if (TCPSM__HAVE_OPTIONS && !syn)
             tcpsm__opt_sack(s, p, len);
         break;
     case 8: /* RFC7323-7 */
-        if (len != 10)
+        if (!TCPSM__HAVE_OPTIONS || len != 10)
             break;
         s->ts = 1;
         s->tsval = tcpsm__get32(p + 2);
@@ -1211,7 +1212,7 @@ TCPSM__FN uint32_t tcpsm__build_options(uint8_t *p,
         tcpsm__put16(p + n + 2, s->mss);
         n += 4;
     }
-    if (s->sack_ok || s->ts) {
+    if (TCPSM__HAVE_OPTIONS && (s->sack_ok || s->ts)) {
         p[n] = s->sack_ok ? 4 : 1;
         p[n + 1] = s->sack_ok ? 2 : 1;
         n += 2;
@@ -1221,7 +1222,7 @@ TCPSM__FN uint32_t tcpsm__build_options(uint8_t *p,
             n += 2;
         }
     }
-    if (s->ts) {
+    if (TCPSM__HAVE_OPTIONS && s->ts) {
         p[n] = 8;
         p[n + 1] = 10;
         tcpsm__put32(p + n + 2, s->tsval);
@@ -1235,7 +1236,7 @@ TCPSM__FN uint32_t tcpsm__build_options(uint8_t *p,
         p[n + 3] = s->scale;
         n += 4;
     }
-    if (s->nsack != 0) {
+    if (TCPSM__HAVE_OPTIONS && s->nsack != 0) {
         p[n] = 1;
         p[n + 1] = 1;
         p[n + 2] = 5;
@@ -2060,7 +2061,6 @@ enum {
 #define TCPSM__O_V6 0x400u
 #define TCPSM__O_ANY_FAMILY 0x800u /* LISTEN: the SYN decides */
 #define TCPSM__O_FLAGS 0x3FFu
-#define TCPSM__HAVE_OPTIONS (!TCPSM__TINY)
 #define TCPSM__FLUSH_US 200000u    /* RFC 9293 s3.8.6.2.1: 0.1 to 1 s */
 #define TCPSM__CHALLENGE_TICKS 76u /* RFC 5961 s7: 5 s in 2^16 us */
 #define TCPSM__MSS_FLOOR 48u       /* a smaller MSS option is taken as this */
@@ -2078,6 +2078,17 @@ enum {
 TCPSM__FN int tcpsm__is(const tcpsm_conn *c, uint32_t flag)
 {
     return (c->flags & flag) != 0;
+}
+
+/* Timestamps and SACK, where they are compiled in, are negotiated. */
+TCPSM__FN int tcpsm__ts_on(const tcpsm_conn *c)
+{
+    return TCPSM__HAVE_OPTIONS && tcpsm__is(c, TCPSM__F_TS);
+}
+
+TCPSM__FN int tcpsm__sack_on(const tcpsm_conn *c)
+{
+    return TCPSM__HAVE_OPTIONS && tcpsm__is(c, TCPSM__F_SACK);
 }
 
 TCPSM__FN uint8_t tcpsm__family(const tcpsm_conn *c)
@@ -2418,13 +2429,13 @@ TCPSM__FN uint32_t tcpsm__payload(const tcpsm_conn *c, uint32_t options)
 /* SMSS for congestion control */
 TCPSM__FN uint32_t tcpsm__smss(const tcpsm_conn *c)
 {
-    return tcpsm__payload(c, tcpsm__is(c, TCPSM__F_TS) ? 12 : 0);
+    return tcpsm__payload(c, tcpsm__ts_on(c) ? 12 : 0);
 }
 
 TCPSM__FN uint32_t tcpsm__sack_blocks(const tcpsm_conn *c)
 {
-    uint32_t room = tcpsm__is(c, TCPSM__F_TS) ? 3 : 4;
-    if (!tcpsm__is(c, TCPSM__F_SACK))
+    uint32_t room = tcpsm__ts_on(c) ? 3 : 4;
+    if (!tcpsm__sack_on(c))
         return 0;
     return tcpsm__min(c->ranges_n, room);
 }
@@ -2433,7 +2444,7 @@ TCPSM__FN uint32_t tcpsm__sack_blocks(const tcpsm_conn *c)
 TCPSM__FN uint32_t tcpsm__full(const tcpsm_conn *c)
 {
     uint32_t n = tcpsm__sack_blocks(c);
-    uint32_t o = tcpsm__is(c, TCPSM__F_TS) ? 12 : 0;
+    uint32_t o = tcpsm__ts_on(c) ? 12 : 0;
     return tcpsm__payload(c, o + (n != 0 ? 4 + 8 * n : 0));
 }
 
@@ -3248,7 +3259,7 @@ TCPSM__FN int tcpsm__reuse_ok(const tcpsm_conn *c, const struct tcpsm__seg *s,
 {
     if ((s->flags & (TCPSM__SYN | TCPSM__ACK)) != TCPSM__SYN)
         return 0;
-    if (tcpsm__is(c, TCPSM__F_TS) && s->ts && tcpsm__ts_valid(c, now)) {
+    if (tcpsm__ts_on(c) && s->ts && tcpsm__ts_valid(c, now)) {
         if (tcpsm__seq_lt(c->ts_recent, s->tsval))
             return 1;
         if (s->tsval != c->ts_recent)
@@ -3367,7 +3378,7 @@ TCPSM__FN struct tcpsm__verdict tcpsm__judge_other(const tcpsm_conn *c,
                                                    tcpsm_time now)
 {
     struct tcpsm__verdict v;
-    int ts = tcpsm__is(c, TCPSM__F_TS);
+    int ts = tcpsm__ts_on(c);
     if (s->flags & TCPSM__RST)
         return tcpsm__judge_rst(c, s);
     if (s->flags & TCPSM__SYN) {
@@ -3432,7 +3443,7 @@ TCPSM__FN void tcpsm__challenge(tcpsm_conn *c)
 TCPSM__FN void tcpsm__dsack(tcpsm_conn *c, uint32_t seq, uint32_t len)
 {
     uint32_t i = c->dsack_len[0] != 0;
-    if (!tcpsm__is(c, TCPSM__F_SACK) || len == 0)
+    if (!tcpsm__sack_on(c) || len == 0)
         return;
     if (c->dsack_len[i] != 0)
         return; /* the queue is full */
@@ -3449,7 +3460,7 @@ TCPSM__FN void tcpsm__owe(tcpsm_conn *c)
 /* RFC7323-11 */
 TCPSM__FN void tcpsm__ts_take(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
-    if (!tcpsm__is(c, TCPSM__F_TS) || !s->ts)
+    if (!tcpsm__ts_on(c) || !s->ts)
         return;
     if (tcpsm__seq_lt(c->last_ack, s->seq))
         return;
@@ -3494,7 +3505,7 @@ TCPSM__FN void tcpsm__ack_runs(tcpsm_conn *c, const struct tcpsm__seg *s,
     c->runs_n = r.n;
     if (tcpsm__is(c, TCPSM__F_SYN_OUT) && tcpsm__is(c, TCPSM__F_SYN_LOST))
         return; /* RFC6298-14 */
-    if (!found && tcpsm__is(c, TCPSM__F_TS) && s->ts && s->tsecr != 0) {
+    if (!found && tcpsm__ts_on(c) && s->ts && s->tsecr != 0) {
         age = tcpsm__ticks(c->now) + c->ts_offset - s->tsecr;
         found = age < 0x20000u;
         sample = (age + 1) << 10;
@@ -3620,7 +3631,7 @@ TCPSM__FN int tcpsm__is_dupack(const tcpsm_conn *c,
     if (tcpsm__outstanding(c) == 0 || s->len != 0 || wnd != c->snd_wnd ||
         (s->flags & (TCPSM__SYN | TCPSM__FIN)))
         return 0;
-    if (!tcpsm__is(c, TCPSM__F_SACK))
+    if (!tcpsm__sack_on(c))
         return 1;
     for (i = 0; i < s->nsack; i++) {
         uint32_t a = s->sack[2 * i] - c->snd_una;
@@ -4131,7 +4142,7 @@ TCPSM__FN int tcpsm__predicted(const tcpsm_conn *c, const tcpsm_in *in,
                                const uint8_t *p, tcpsm_time now,
                                struct tcpsm__seg *s)
 {
-    uint32_t hdr = tcpsm__is(c, TCPSM__F_TS) ? 32 : 20, ahead;
+    uint32_t hdr = tcpsm__ts_on(c) ? 32 : 20, ahead;
     if (c->state != TCPSM_ESTABLISHED || p[12] != hdr << 2 ||
         (p[13] & ~TCPSM__PSH) != TCPSM__ACK || in->len < hdr ||
         c->ranges_n != 0 || tcpsm__is(c, TCPSM__F_CLOSED) ||
@@ -4400,8 +4411,8 @@ TCPSM__FN void tcpsm__fill_sack(tcpsm_conn *c, struct tcpsm__seg *s,
                                 int with_dsack)
 {
     struct tcpsm__ranges r = tcpsm__ranges_of(c);
-    uint32_t most = tcpsm__is(c, TCPSM__F_TS) ? 3 : 4, i, k;
-    if (!tcpsm__is(c, TCPSM__F_SACK))
+    uint32_t most = tcpsm__ts_on(c) ? 3 : 4, i, k;
+    if (!tcpsm__sack_on(c))
         return;                               /* RFC2018-1 */
     if (with_dsack && c->dsack_len[0] != 0) { /* RFC2883-1 */
         s->sack[0] = c->dsack_seq[0];
@@ -4432,7 +4443,7 @@ TCPSM__FN void tcpsm__fill(tcpsm_conn *c, struct tcpsm__seg *s,
     s->seq = seq;
     if (flags & TCPSM__ACK)
         s->ack = c->rcv_nxt;
-    if (tcpsm__is(c, TCPSM__F_TS)) { /* RFC7323-7 */
+    if (tcpsm__ts_on(c)) { /* RFC7323-7 */
         s->ts = 1;
         s->tsval = tcpsm__ticks(c->now) + c->ts_offset;
         s->tsecr = flags & TCPSM__ACK ? c->ts_recent : 0;
@@ -4534,7 +4545,7 @@ TCPSM__FN tcpsm_ret tcpsm__do_syn(tcpsm_conn *c, tcpsm_out *out)
         s.scale = c->rcv_scale;
     if (c->opts & TCPSM_NO_SCALE)
         s.scale = TCPSM__NO_SCALE;
-    s.sack_ok = answer ? tcpsm__is(c, TCPSM__F_SACK) != 0
+    s.sack_ok = answer ? tcpsm__sack_on(c) != 0
                        : TCPSM__HAVE_OPTIONS && !(c->opts & TCPSM_NO_SACK);
     if (!answer && TCPSM__HAVE_OPTIONS && !(c->opts & TCPSM_NO_TS)) {
         s.ts = 1;
@@ -4597,7 +4608,7 @@ TCPSM__FN tcpsm_ret tcpsm__do_text(tcpsm_conn *c, tcpsm_out *out,
 TCPSM__FN uint32_t tcpsm__fit(const tcpsm_conn *c, const tcpsm_out *out)
 {
     uint32_t n = tcpsm__sack_blocks(c), hdr = 20;
-    if (tcpsm__is(c, TCPSM__F_TS))
+    if (tcpsm__ts_on(c))
         hdr += 12;
     if (n != 0)
         hdr += 4 + 8 * n;
@@ -5615,8 +5626,8 @@ TCPSM_DEF void tcpsm_facts_of(const tcpsm_conn *c, tcpsm_facts *f)
     f->peer_mss = c->mss;
     f->snd_scale = c->snd_scale;
     f->rcv_scale = c->rcv_scale;
-    f->timestamps = tcpsm__is(c, TCPSM__F_TS) != 0;
-    f->sack = tcpsm__is(c, TCPSM__F_SACK) != 0;
+    f->timestamps = tcpsm__ts_on(c) != 0;
+    f->sack = tcpsm__sack_on(c) != 0;
     f->scaling = tcpsm__is(c, TCPSM__F_WS) != 0;
     f->syn_lost = tcpsm__is(c, TCPSM__F_SYN_LOST) != 0;
 }
@@ -5632,8 +5643,8 @@ TCPSM_DEF void tcpsm_status(const tcpsm_conn *c, struct tcpsm_info *i)
     i->family = tcpsm__family(c);
     i->snd_scale = c->snd_scale;
     i->rcv_scale = c->rcv_scale;
-    i->timestamps = tcpsm__is(c, TCPSM__F_TS) != 0;
-    i->sack = tcpsm__is(c, TCPSM__F_SACK) != 0;
+    i->timestamps = tcpsm__ts_on(c) != 0;
+    i->sack = tcpsm__sack_on(c) != 0;
     i->scaling = tcpsm__is(c, TCPSM__F_WS) != 0;
     i->in_recovery = tcpsm__is(c, TCPSM__F_RECOVERY) != 0;
     i->backoff = c->backoff;
@@ -6124,6 +6135,7 @@ TCPSM__FN int tcpsm__blob_find(const uint8_t *p, uint32_t n, uint32_t tag,
             return 1;
         TCPSM_STEP();
     }
+    e->p = p;
     e->len = 0;
     return 0;
 }
