@@ -352,7 +352,7 @@ typedef struct {
     uint32_t keep_idle_ms;    /* (7 200 000) keepalive itself is off */
     uint32_t keep_interval_ms; /* (75 000) */
     uint32_t msl_ms;           /* (30 000): TIME-WAIT lasts twice that */
-    uint16_t mtu; /* of the path, IP header included (1500); >= 68 / 1280 */
+    uint16_t mtu; /* of the path, IP header included (1500; at least 108) */
     uint8_t initial_segments; /* initial window (10) */
     uint8_t keep_count;       /* unanswered keepalives until E_TIMEOUT (9) */
     uint8_t dscp;             /* 0..63 */
@@ -382,7 +382,7 @@ enum {
     TCPSM_SET_MTU,           /* path MTU, up or down */
     TCPSM_SET_MAXSEG,        /* the largest segment to send in this
                                 connection; before open or listen: in the
-                                next one, and the largest to ask for */
+                                next one; before open also to ask for */
     TCPSM_SET_KEEPALIVE,     /* 0 / 1 (RFC9293-MUST-24, -25) */
     TCPSM_SET_KEEP_IDLE,     /* ms (RFC9293-MUST-27) */
     TCPSM_SET_KEEP_INTERVAL, /* ms */
@@ -923,6 +923,7 @@ TCPSM__FN uint16_t tcpsm__k_enc(uint32_t v)
     uint32_t e, up = 0;
     if (v == TCPSM_OFF)
         return TCPSM__K_OFF;
+    v = tcpsm__min(v, 4294000000u);
     for (e = 0; v > 8190u && e < 7; e++) {
         up = (v % 10u) != 0;
         v = v / 10u + up;
@@ -2064,6 +2065,7 @@ enum {
 #define TCPSM__FLUSH_US 200000u    /* RFC 9293 s3.8.6.2.1: 0.1 to 1 s */
 #define TCPSM__CHALLENGE_TICKS 76u /* RFC 5961 s7: 5 s in 2^16 us */
 #define TCPSM__MSS_FLOOR 48u       /* a smaller MSS option is taken as this */
+#define TCPSM__MTU_LEAST 108u      /* both headers, IPv6, and that MSS */
 #define TCPSM__MTU4_FLOOR 296u     /* of an ICMP claim; RFC 1191 s3 */
 #define TCPSM__MTU6_FLOOR 1280u    /* RFC 8201 s4 */
 #define TCPSM__R1 3u               /* RFC9293-SHLD-10 */
@@ -2400,6 +2402,13 @@ TCPSM__FN int tcpsm__fin_unsent(const tcpsm_conn *c)
            TCPSM__F_FIN_QUEUED;
 }
 
+/* SND.NXT, but never beyond the peer's window: there the peer would not
+   accept it, and two ends whose probes crossed would be deaf. */
+TCPSM__FN uint32_t tcpsm__ack_seq(const tcpsm_conn *c)
+{
+    return tcpsm__seq_min(c->snd_nxt, c->snd_una + c->snd_wnd);
+}
+
 TCPSM__FN uint32_t tcpsm__read_seq(const tcpsm_conn *c)
 {
     return c->rcv_nxt - (uint32_t)tcpsm__is(c, TCPSM__F_FIN_RCVD) -
@@ -2455,8 +2464,8 @@ TCPSM__FN uint32_t tcpsm__full(const tcpsm_conn *c)
 TCPSM__FN uint32_t tcpsm__room(const tcpsm_conn *c)
 {
     uint32_t reserve = ((uint32_t)1 << c->rcv_scale) - 1, room;
-    if (c->rcv_cap == 0) {
-        room = tcpsm__size_dec(c->promise);
+    if (c->rcv_cap == 0) { /* whole units: nothing to round up into */
+        room = tcpsm__size_dec(c->promise) & ~reserve;
     } else {
         room = c->rcv_cap - c->rcv_len;
         room = room > reserve ? room - reserve : 0;
@@ -2899,7 +2908,9 @@ TCPSM__FN void tcpsm__finish(tcpsm_conn *c, tcpsm_ret error)
    lie beyond the peer's window or the peer could not believe it. */
 TCPSM__FN void tcpsm__reset(tcpsm_conn *c, tcpsm_ret error)
 {
+    uint32_t seq = tcpsm__ack_seq(c);
     tcpsm__finish(c, error);
+    c->snd_una = c->snd_nxt = seq;
     c->events = (uint16_t)(c->events & ~(uint32_t)TCPSM_EV_DONE);
     c->flags |= TCPSM__F_RST_DUE;
 }
@@ -3002,7 +3013,10 @@ TCPSM__FN int tcpsm__config_ok(const tcpsm_config *f)
         return 0;
     if (f->rcv_max > TCPSM_MAX_RING || f->dscp > 63)
         return 0;
-    if (f->mtu != 0 && f->mtu < 40 + TCPSM__MSS_FLOOR)
+    if (f->mtu != 0 && f->mtu < TCPSM__MTU_LEAST)
+        return 0;
+    if (f->msl_ms == TCPSM_OFF || f->keep_idle_ms == TCPSM_OFF ||
+        f->keep_interval_ms == TCPSM_OFF)
         return 0;
     if (f->keep_count == 1)
         return 0; /* RFC9293-MUST-29 */
@@ -3013,10 +3027,16 @@ TCPSM__FN int tcpsm__config_ok(const tcpsm_config *f)
     return f->clock_us <= 10000000u && f->rto_min_us <= 60000000u;
 }
 
+/* RFC9293-MUST-40: below 0.5 s, also when rounded */
+TCPSM__FN uint16_t tcpsm__k_delay(uint32_t v)
+{
+    return tcpsm__k_enc(v == TCPSM_OFF ? v : tcpsm__min(v, 499900u));
+}
+
 TCPSM__FN void tcpsm__knobs(tcpsm_conn *c, const tcpsm_config *f)
 {
     c->k_clock = tcpsm__k_enc(tcpsm__or(f->clock_us, 1));
-    c->k_ack_delay = tcpsm__k_enc(tcpsm__or(f->ack_delay_us, 40000));
+    c->k_ack_delay = tcpsm__k_delay(tcpsm__or(f->ack_delay_us, 40000));
     c->k_rto_min = tcpsm__k_enc(tcpsm__or(f->rto_min_us, 200000));
     c->k_rto_max = tcpsm__k_enc(tcpsm__or(f->rto_max_ms, 120000));
     c->k_syn_limit = tcpsm__k_enc(tcpsm__or(f->syn_limit_ms, 180000));
@@ -3086,7 +3106,7 @@ TCPSM_DEF tcpsm_ret tcpsm_open(tcpsm_conn *c, const tcpsm_tuple *t,
         !tcpsm__unicast(t->local, t->family, lo) || t->local_port == 0 ||
         t->remote_port == 0)
         return TCPSM_E_ARG; /* RFC9293-MUST-43, -MUST-44, -MUST-46 */
-    if (c->state != TCPSM_CLOSED)
+    if (c->state != TCPSM_CLOSED || tcpsm__is(c, TCPSM__F_RST_DUE))
         return TCPSM_E_STATE;
     tcpsm__begin(c, t, now);
     tcpsm__isn(c);
@@ -3106,7 +3126,8 @@ TCPSM_DEF tcpsm_ret tcpsm_listen(tcpsm_conn *c, const tcpsm_tuple *t,
     if (c == NULL || t == NULL || t->local_port == 0 ||
         (!any && !tcpsm__tuple_ok(t)))
         return TCPSM_E_ARG;
-    if (c->state != TCPSM_CLOSED && c->state != TCPSM_TIME_WAIT)
+    if ((c->state != TCPSM_CLOSED && c->state != TCPSM_TIME_WAIT) ||
+        tcpsm__is(c, TCPSM__F_RST_DUE))
         return TCPSM_E_STATE; /* RFC9293-MUST-41 */
     tcpsm__begin(c, t, now);
     c->flags |= TCPSM__F_PASSIVE;
@@ -4400,13 +4421,6 @@ TCPSM__FN void tcpsm__acked(tcpsm_conn *c)
         c->quick--;
 }
 
-/* SND.NXT, but never beyond the peer's window: there the peer would not
-   accept it, and two ends whose probes crossed would be deaf. */
-TCPSM__FN uint32_t tcpsm__ack_seq(const tcpsm_conn *c)
-{
-    return tcpsm__seq_min(c->snd_nxt, c->snd_una + c->snd_wnd);
-}
-
 TCPSM__FN void tcpsm__fill_sack(tcpsm_conn *c, struct tcpsm__seg *s,
                                 int with_dsack)
 {
@@ -5232,12 +5246,12 @@ TCPSM_DEF tcpsm_ret tcpsm_close(tcpsm_conn *c)
 TCPSM_DEF uint32_t tcpsm_events(const tcpsm_conn *c)
 {
     uint32_t ev = 0;
-    int on = tcpsm__synchronized(c), opened = on || c->rcv_len != 0;
+    int on = tcpsm__synchronized(c);
     if (on)
         ev |= TCPSM_EV_CONNECTED;
     if (c->rcv_len != 0 && (on || c->state == TCPSM_CLOSED))
         ev |= TCPSM_EV_READABLE;
-    if (on && opened && tcpsm__may_send(c) == 0 &&
+    if (on && tcpsm__may_send(c) == 0 &&
         c->snd_cap - c->snd_len >= tcpsm__size_dec(c->lowat))
         ev |= TCPSM_EV_WRITABLE;
     if (tcpsm__is(c, TCPSM__F_FIN_RCVD))
@@ -5315,7 +5329,7 @@ TCPSM__FN tcpsm_ret tcpsm__set_durations(tcpsm_conn *c, uint32_t option,
     case TCPSM_SET_ACK_DELAY:
         if (v != TCPSM_OFF && v > 499999u)
             return TCPSM_E_ARG;
-        c->k_ack_delay = tcpsm__k_enc(v);
+        c->k_ack_delay = tcpsm__k_delay(v);
         return 0;
     case TCPSM_SET_RTO_MIN:
         if (v > 60000000u)
@@ -5344,7 +5358,7 @@ TCPSM__FN tcpsm_ret tcpsm__set_sizes(tcpsm_conn *c, uint32_t option,
 {
     switch (option) {
     case TCPSM_SET_MTU:
-        if (v > 65535u || v < tcpsm__ip_len(c) + 20 + TCPSM__MSS_FLOOR)
+        if (v > 65535u || v < TCPSM__MTU_LEAST)
             return TCPSM_E_ARG;
         if (c->state <= TCPSM_LISTEN)
             c->link_mtu = (uint16_t)v;
@@ -5454,7 +5468,8 @@ TCPSM__FN tcpsm_ret tcpsm__attach_rcv(tcpsm_conn *c, uint8_t *mem,
     if (len == 0) {
         if (c->rcv_len + held != 0 && c->state != TCPSM_CLOSED)
             return TCPSM_E_STATE;
-        if (wnd > tcpsm__size_dec(c->promise))
+        if (wnd > (tcpsm__size_dec(c->promise) >> c->rcv_scale)
+                      << c->rcv_scale)
             return TCPSM_E_STATE;
         c->rcv_len = 0;
     } else if (len < need) {
@@ -5790,7 +5805,7 @@ TCPSM__FN int tcpsm__check_numbers(const tcpsm_conn *c)
         return 2;
     if (c->opts >> 12 > 14)
         return 3;
-    if (c->mtu < tcpsm__ip_len(c) + 20 + TCPSM__MSS_FLOOR)
+    if (c->mtu < TCPSM__MTU_LEAST || c->link_mtu < TCPSM__MTU_LEAST)
         return 4;
     if (c->state > TCPSM_SYN_SENT && c->mss < TCPSM__MSS_FLOOR)
         return 5;
@@ -6244,8 +6259,8 @@ TCPSM__FN int tcpsm__import_ranges(tcpsm_conn *c, const uint8_t *p,
     tcpsm__blob_find(p, n, TCPSM__TAG_RANGES, &e);
     tcpsm__blob_find(p, n, TCPSM__TAG_HELD, &held);
     count = e.len / 9;
-    if (e.len % 9 != 0 || (count != 0 && c->rcv_cap == 0))
-        return 0;
+    if (e.len % 9 != 0 || count > 255 || wnd > c->rcv_cap - c->rcv_len)
+        return e.len == 0;
     for (i = 0; i < count; i++) {
         a = tcpsm__get32(e.p + 9 * i) - c->rcv_nxt;
         b = tcpsm__get32(e.p + 9 * i + 4) - c->rcv_nxt;
@@ -6355,6 +6370,7 @@ TCPSM_DEF tcpsm_ret tcpsm_import(tcpsm_conn *c, const tcpsm_config *f,
     const uint8_t *p = (const uint8_t *)blob;
     tcpsm_conn old;
     tcpsm_ret e;
+    uint32_t woken;
     uint16_t opts;
     if (c == NULL || f == NULL || blob == NULL)
         return TCPSM_E_ARG;
@@ -6369,6 +6385,8 @@ TCPSM_DEF tcpsm_ret tcpsm_import(tcpsm_conn *c, const tcpsm_config *f,
         return e;
     }
     opts = c->opts;
+    woken = old.flags & TCPSM__F_WOKEN;
+    c->flags |= woken;
     c->p.rcv = old.p.rcv;
     c->p.snd = old.p.snd;
     c->p.tables = old.p.tables;
@@ -6385,8 +6403,7 @@ TCPSM_DEF tcpsm_ret tcpsm_import(tcpsm_conn *c, const tcpsm_config *f,
         tcpsm__forget(c);
         return e;
     }
-    if (old.p.wake_next != NULL)
-        c->flags |= TCPSM__F_WOKEN;
+    c->flags |= woken;
     tcpsm__wake_up(c);
     return 0;
 }
