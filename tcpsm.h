@@ -3305,7 +3305,10 @@ TCPSM__FN struct tcpsm__verdict tcpsm__judge_rst(const tcpsm_conn *c,
 }
 
 /* Is any part of the segment in the window? RFC 9293 table 6, and a
-   segment that covers the whole window from left to right. */
+   segment that covers the whole window from left to right. Note: an empty
+   segment at the right edge is acceptable, too. Who has filled our window
+   sends every ACK from there, as at a window of zero (RFC9293-MUST-66); if
+   both ends had and refused them, no ACK would be read again. */
 TCPSM__FN int tcpsm__acceptable(const tcpsm_conn *c,
                                 const struct tcpsm__seg *s)
 {
@@ -3316,7 +3319,7 @@ TCPSM__FN int tcpsm__acceptable(const tcpsm_conn *c,
     if (first < wnd)
         return 1;
     if (len == 0)
-        return 0;
+        return first == wnd;
     last = first + (len - 1);
     return last < wnd || (first >= 0x80000000u && last < 0x80000000u);
 }
