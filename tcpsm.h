@@ -2021,9 +2021,8 @@ TCPSM__FN void tcpsm__cc_call(const tcpsm_cc *cc, int what, tcpsm_cc_state *s,
 #define TCPSM__F_SND_URG 0x800000u
 #define TCPSM__F_RCV_URG 0x1000000u
 #define TCPSM__F_EOR 0x2000000u
-#define TCPSM__F_PARTIAL 0x4000000u /* a partial ACK was seen (6582) */
-#define TCPSM__F_WOKEN 0x8000000u   /* on the wake list */
-#define TCPSM__F_KEEP 0x10000000u   /* options of the owner */
+#define TCPSM__F_WOKEN 0x8000000u /* on the wake list */
+#define TCPSM__F_KEEP 0x10000000u /* options of the owner */
 #define TCPSM__F_CORK 0x20000000u
 #define TCPSM__F_MORE 0x40000000u
 #define TCPSM__F_QUIET 0x80000000u /* no reports (RFC9293-SHLD-20) */
@@ -3564,7 +3563,7 @@ TCPSM__FN void tcpsm__recovery_ack(tcpsm_conn *c, uint32_t acked)
     if (tcpsm__seq_le(c->recover, c->snd_una)) { /* full */
         c->cc.cwnd = tcpsm__min(c->cc.ssthresh,
                                 tcpsm__max(tcpsm__outstanding(c), mss) + mss);
-        c->flags &= ~(TCPSM__F_RECOVERY | TCPSM__F_PARTIAL);
+        c->flags &= ~TCPSM__F_RECOVERY;
         c->dupacks = 0;
         return;
     }
@@ -3607,7 +3606,7 @@ TCPSM__FN void tcpsm__release(tcpsm_conn *c, uint32_t n)
 TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
     uint32_t flight = tcpsm__outstanding(c), acked = s->ack - c->snd_una;
-    uint32_t text = acked, first_partial;
+    uint32_t text = acked;
     tcpsm_cc_event e;
     tcpsm__cc_event(c, &e);
     tcpsm__ack_runs(c, s, flight);
@@ -3624,16 +3623,14 @@ TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
     if (tcpsm__is(c, TCPSM__F_SND_URG) &&
         tcpsm__seq_le(c->snd_up, c->snd_una))
         c->flags &= ~TCPSM__F_SND_URG;
-    if (c->snd_una == c->snd_nxt && c->snd_len == 0)
+    if (c->snd_una == c->snd_nxt && c->snd_len == 0 &&
+        c->state >= TCPSM_ESTABLISHED)
         tcpsm__raise(c, TCPSM_EV_SENT);
     c->ptb_mtu = 0; /* RFC5927-9: something got through */
     if (c->state == TCPSM_SYN_RECEIVED || c->state == TCPSM_SYN_SENT)
         return; /* RFC5681-4: the handshake grows nothing */
-    first_partial = !tcpsm__is(c, TCPSM__F_PARTIAL);
     if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
         tcpsm__recovery_ack(c, acked);
-        if (tcpsm__is(c, TCPSM__F_RECOVERY))
-            c->flags |= TCPSM__F_PARTIAL;
     } else {
         c->dupacks = 0;
         e.acked = acked;
@@ -3642,9 +3639,7 @@ TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
     }
     if (tcpsm__rtx_kind(c) == TCPSM__RTX_RTO)
         c->probes = 0;
-    if (first_partial)
-        tcpsm__disarm(c, TCPSM__T_RTX); /* RFC6298-11 */
-    tcpsm__disarm(c, TCPSM__T_UTO);
+    tcpsm__disarm(c, TCPSM__T_RTX | TCPSM__T_UTO); /* RFC6298-11 */
 }
 
 /* RFC 5681 s2's duplicate; with SACK it must bring a block above UNA. */
@@ -3693,7 +3688,6 @@ TCPSM__FN void tcpsm__dupack(tcpsm_conn *c)
     tcpsm__runs_lose_first(&r, c->snd_una + mss);
     c->runs_n = r.n;
     c->flags |= TCPSM__F_RECOVERY | TCPSM__F_FORCE;
-    c->flags &= ~TCPSM__F_PARTIAL;
     TCPSM__COUNT(c, fast_retransmits, 1);
 }
 
@@ -4337,7 +4331,7 @@ TCPSM__FN void tcpsm__rto_fires(tcpsm_conn *c)
     e.again = c->probes != 0;
     tcpsm__cc(c, TCPSM__CC_TIMEOUT, &e);
     TCPSM__COUNT(c, timeouts, 1);
-    c->flags &= ~(TCPSM__F_RECOVERY | TCPSM__F_PARTIAL);
+    c->flags &= ~TCPSM__F_RECOVERY;
     c->flags |= TCPSM__F_FORCE;
     c->recover = c->snd_nxt;
     c->dupacks = 0;
@@ -4647,6 +4641,10 @@ TCPSM__FN tcpsm_ret tcpsm__do_resend(tcpsm_conn *c, tcpsm_out *out)
     tcpsm__runs_resent(&r, i, end, tcpsm__now32(c), c->min_rtt);
     c->runs_n = r.n;
     c->flags &= ~TCPSM__F_FORCE;
+    /* RFC6298-10: no timeout within one RTO of this. Note: so NewReno here
+       is the "slow but steady" variant of RFC 6582 s4. */
+    if (seq == c->snd_una)
+        tcpsm__disarm(c, TCPSM__T_RTX);
     c->sent_at = tcpsm__ticks(c->now);
     TCPSM__COUNT(c, retransmits, 1);
     TCPSM_TRACE(c, TCPSM_TRACE_RETRANSMIT, seq, len);
