@@ -809,15 +809,18 @@ TCPSM__FN uint32_t tcpsm__swap16(uint32_t s)
 TCPSM__FN uint32_t tcpsm__sum_plain(uint8_t *dst, const uint8_t *p,
                                     uint32_t n)
 {
-    uint32_t s = 0, i;
+    uint32_t s = 0, i, w;
     if (dst != NULL)
         memcpy(dst, p, n);
-    for (i = 0; i + 1 < n; i += 2) {
-        s += tcpsm__get16(p + i);
+    for (i = 0; i + 3 < n; i += 4) {
+        w = tcpsm__get32(p + i);
+        s += (w & 0xFFFFu) + (w >> 16);
         TCPSM_STEP();
     }
-    if (i < n)
-        s += (uint32_t)p[i] << 8;
+    if (n & 2)
+        s += tcpsm__get16(p + i);
+    if (n & 1)
+        s += (uint32_t)p[n - 1] << 8;
     return tcpsm__fold(s);
 }
 
