@@ -94,7 +94,7 @@ for h in tests/proof/*.c; do
         if cmp -s tcpsm.h build/proof/canary/tcpsm.h; then
             echo "FAIL $name-canary-$n: the edit changes nothing: $edit"
             failed=$((failed + 1))
-        elif prove "$h" build/proof/canary --stop-on-fail; then
+        elif prove "$h" build/proof/canary "--stop-on-fail -DCANARY"; then
             echo "FAIL $name-canary-$n: a seeded error was proved right"
             failed=$((failed + 1))
         elif grep -q 'VERIFICATION FAILED' build/proof/log; then
