@@ -800,11 +800,11 @@ WIRE_FN void wire__is(const char *what, long long got, long long want)
 
 WIRE_FN void wire__handshake(int active)
 {
-    char extra[200], text[256];
+    char extra[sizeof w.text], text[sizeof w.text + 16];
     struct tcpsm_info i;
     wire_text x;
 
-    snprintf(extra, sizeof extra, "%s", w.text);
+    memcpy(extra, w.text, sizeof extra);
     w.text[0] = 0;
     if (active)
         wire__open();
