@@ -40,6 +40,11 @@ numbers() {
         echo "| ${of#*:}, x86-64 \`-O2\` | $n instructions |" \
             "\`make bench-instructions\` |"
     done
+    echo
+    echo "The goal for the tiny \`tcpsm_conn\` is 192 bytes. It is missed: by" \
+        "$(($(size_of x86-64 tiny 4) - 192)) bytes on x86-64 and" \
+        "$(($(size_of cortex-m4 tiny 4) - 192)) on a Cortex-M4; the tests" \
+        "hold it to what it is."
 }
 
 if [ "${1:-}" = --numbers ]; then
