@@ -531,8 +531,12 @@ WIRE_FN void wire__build(const char *text)
 
 WIRE_FN tcpsm_ret wire__in(const char *text)
 {
+    int was = tcpsm_state(w.c);
+
     wire__build(text);
     w.ret = tcpsm_input(w.c, &w.in, w.p.now);
+    if (was != tcpsm_state(w.c) && tcpsm_state(w.c) <= TCPSM_SYN_RECEIVED)
+        w.p.watch[PAIR_A].edge_known = 0; /* another incarnation */
     wire__touched();
     return w.ret;
 }
