@@ -802,7 +802,7 @@ static void scene_last_ack(void)
         fail("no TIME-WAIT");
     pair_run(&d.p, 30 * MS);
     first = tcpsm_deadline(&d.p.c[CLIENT]);
-    say(0, "2 MSL end at %llu.%03llu",
+    say(0, "waits 2 MSL, until %llu.%03llu",
         (unsigned long long)((first - d.diagram.zero) / SECOND),
         (unsigned long long)((first - d.diagram.zero) / MS % 1000));
     expect(SERVER, TCPSM_LAST_ACK);
@@ -813,7 +813,7 @@ static void scene_last_ack(void)
         fail("the client did not see the end of the stream");
     if (second <= first || second == TCPSM_NEVER)
         fail("the FIN that came again did not restart 2 MSL");
-    say(0, "2 MSL end at %llu.%03llu",
+    say(0, "2 MSL anew, until %llu.%03llu",
         (unsigned long long)((second - d.diagram.zero) / SECOND),
         (unsigned long long)((second - d.diagram.zero) / MS % 1000));
     if (!pair_reach(&d.p, CLIENT, TCPSM_CLOSED, 3600 * SECOND))
