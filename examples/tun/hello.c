@@ -2,7 +2,7 @@
 
    As root: `build/tun/hello`, and beside it `curl http://10.9.8.2/` or
    `curl -g 'http://[fd09:8::2]/'`. A body (curl -T FILE) comes back.
-   tun.h holds what is not TCP; bulk.c does more over the same glue. */
+   tun.h has what is not TCP; bulk.c does more over the same glue. */
 
 #define TCPSM_IMPLEMENTATION
 #include "../../tcpsm.h"
@@ -14,64 +14,59 @@ static struct {
     char head[2048];
     size_t got;
     unsigned long long left; /* body bytes to give back */
-    int answered;
-} http;
+    int done;                /* the answer's head is sent */
+} req;
 
 static void answer(void)
 {
-    const char *length = strcasestr(http.head, "\r\nContent-Length:");
+    const char *length = strcasestr(req.head, "\r\nContent-Length:");
     const char *page = length ? "" : "Hello from one tcpsm_conn.\n";
     char text[200];
 
-    http.left = length ? strtoull(length + 17, NULL, 10) : 0;
-    http.answered = snprintf(text, sizeof text,
-                             "HTTP/1.1 200 OK\r\nConnection: close\r\n"
-                             "Content-Length: %llu\r\n\r\n%s",
-                             http.left + strlen(page), page);
-    tcpsm_send(&c, text, (uint32_t)http.answered, 0);
+    req.left = length ? strtoull(length + 17, NULL, 10) : 0;
+    req.done = snprintf(text, sizeof text,
+                        "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+                        "Content-Length: %llu\r\n\r\n%s",
+                        req.left + strlen(page), page);
+    tcpsm_send(&c, text, (uint32_t)req.done, 0);
 }
 
 /* The request is copied byte by byte into memory of our own, so that it
    does not matter where the ring wraps. */
 static void serve(void)
 {
-    const size_t max = sizeof http.head - 1;
     tcpsm_span to[2];
     tcpsm_ret n = 0;
 
-    while (!http.answered &&
-           (n = tcpsm_receive(&c, http.head + http.got, 1)) == 1)
-        if (++http.got == max || strstr(http.head, "\r\n\r\n"))
+    while (!req.done && (n = tcpsm_receive(&c, req.head + req.got, 1)) == 1)
+        if (++req.got == sizeof req.head - 1 || strstr(req.head, "\r\n\r\n"))
             answer();
-    while (http.left > 0 && tcpsm_send_reserve(&c, to) > 0) {
-        if (to[0].n > http.left)
-            to[0].n = (uint32_t)http.left;
+    while (req.left > 0 && tcpsm_send_reserve(&c, to) > 0) {
+        if (to[0].n > req.left)
+            to[0].n = (uint32_t)req.left;
         if ((n = tcpsm_receive(&c, to[0].p, to[0].n)) <= 0)
             break;
-        http.left -= (uint32_t)tcpsm_send_commit(&c, (uint32_t)n, 0);
+        req.left -= (uint32_t)tcpsm_send_commit(&c, (uint32_t)n, 0);
     }
     /* All is said; or the peer has closed, and then so must we, whether it
        asked anything or not, or CLOSE-WAIT would last for ever. */
-    if (n < 0 || (http.answered && http.left == 0))
+    if (n < 0 || (req.done && req.left == 0))
         tcpsm_close(&c);
 }
 
 int main(int argc, char **argv)
 {
     tcpsm_config cfg = TCPSM_ZERO;
-    tcpsm_tuple me = TCPSM_ZERO;
-    tcpsm_out out = TCPSM_ZERO;
+    tcpsm_tuple me = {.local_port = 80}; /* at any address, from anyone */
+    tcpsm_out out = {.buf = tun.out + TUN_HEAD, .cap = 65536};
     tcpsm_in in;
     tcpsm_ret n;
     int got = -1;
 
-    tun_options(&tun, argc, argv, "hello [OPTION...]: HTTP on port 80");
+    tun_options(&tun, argc, argv, "hello: then try curl http://10.9.8.2/");
     tun_start(&tun);
     cfg.mtu = tun.mtu;
     tun_must(getrandom(cfg.key, 16, 0) == 16, "getrandom");
-    out.buf = tun.out + TUN_HEAD;
-    out.cap = sizeof tun.out - TUN_HEAD;
-    me.local_port = 80; /* at any address, and from anyone */
     tcpsm_init(&c, &cfg);
     tcpsm_attach(&c, TCPSM_RECEIVE, tun.rx, tun.ring, NULL);
     tcpsm_attach(&c, TCPSM_SEND, tun.tx, tun.ring, NULL);
@@ -90,7 +85,7 @@ int main(int argc, char **argv)
         /* We have one connection, so none to spend on TIME-WAIT. */
         if ((tcpsm_take(&c) & TCPSM_EV_DONE) != 0 ||
             tcpsm_state(&c) == TCPSM_TIME_WAIT) {
-            memset(&http, 0, sizeof http);
+            memset(&req, 0, sizeof req);
             tcpsm_listen(&c, &me, tun_now());
         }
     }
