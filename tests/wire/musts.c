@@ -100,11 +100,14 @@ TEST(window_unsigned)
     START();
     w.cfg.initial_segments = 60;
     ACCEPTED("mss 1000 win 60000");
-    IN("A 1 ack 1 win 60000");
     SEND(50000);
     for (i = 0; i < 50; i++)
         OUT("%s %d ack 1 len 1000", i == 49 ? "PA" : "A", 1 + 1000 * i);
     CHECK_EQ(status().snd_wnd, 60000);
+    IN("A 1 ack 50001 win 40000");
+    CHECK_EQ(status().snd_wnd, 40000);
+    IN("FA 1 ack 50001 win 65535");
+    CHECK_EQ(status().snd_wnd, 65535);
 }
 
 /* RFC9293-MUST-2 */
