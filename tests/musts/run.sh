@@ -1,9 +1,9 @@
 #!/bin/bash
 # tests/musts/run.sh [--list] [--sample N [--seed S]] [ID...]
 #
-# Breaks RFC 9293's MUSTs one at a time and demands that a test notices.
-# tests/musts/ID.edit is a small change to tcpsm.h that violates one of
-# them and names a test (`fails: wire/FILE.c TEST`). The edit is applied to
+# Breaks RFC 9293's MUSTs and SHOULDs one at a time and demands that a test
+# notices. tests/musts/ID.edit is a small change to tcpsm.h that violates
+# one of them and names a test (`fails: wire/FILE.c TEST`). The edit is applied to
 # a copy of the header, the test is built with that copy, without
 # sanitizers, and must FAIL; with an unchanged copy, built in the same way,
 # it must be ok. Two canaries are always run: a header that does not
@@ -11,7 +11,7 @@
 # noticed; else it was not the copy that was built.
 #
 # --list      the edits and what they do
-# --sample N  N of them, chosen by S (the hash of HEAD): N more with every
+# --sample N  N of them, chosen by S (the hash of HEAD): others with every
 #             commit. Also SAMPLE=N in the environment; SAMPLE=ci is 24.
 # --why       also what each test said: is it what the edit is about?
 # ID          MUST-19 (with MUST-19b ...) or MUST-19b
@@ -46,18 +46,19 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-build=build/musts
-mkdir -p $build/log
-rm -f $build/log/*
 flags="-std=c99 -O0 -w -D_GNU_SOURCE"
+
+in_order() { # MUST-2, MUST-10, SHLD-1
+    sort -t - -k 1,1 -k 2n -k 2
+}
 
 named() { # ids, or all: edits in the order of their numbers
     local id e
     if [ ${#ids[@]} = 0 ]; then
-        for e in tests/musts/MUST-*.edit; do
+        for e in tests/musts/*-*.edit; do
             e=${e##*/}
             echo "${e%.edit}"
-        done | sort -t - -k 2n -k 2
+        done | in_order
         return
     fi
     for id in "${ids[@]}"; do
@@ -98,9 +99,17 @@ if [ -n "$sample" ] && [ "$sample" -lt ${#edits[@]} ]; then
         picked+=("${edits[$(((at + i * 37) % ${#edits[@]}))]}")
     done
     mapfile -t edits < <(printf '%s\n' "${picked[@]}" | sort -u |
-        sort -t - -k 2n -k 2)
+        in_order)
     echo "a sample by the seed $seed: ${edits[*]}"
 fi
+
+# Several of these may run at once, and tcpsm.h may change meanwhile.
+mkdir -p build
+build=$(mktemp -d build/musts.XXXXXX) || exit 2
+trap 'rm -rf "$build"' EXIT
+trap 'exit 1' INT TERM
+mkdir -p $build/log $build/base $build/broken
+cp tcpsm.h $build/base/tcpsm.h
 
 # ---- building -----------------------------------------------------------
 
@@ -133,7 +142,7 @@ program() {
         return
     fi
     if [ "$2" != $build/base ] &&
-        ! cmp -s <(public "$2/tcpsm.h") <(public tcpsm.h); then
+        ! cmp -s <(public "$2/tcpsm.h") <(public $build/base/tcpsm.h); then
         object "$1" "$2" || return
         o=$2/${1//\//-}.o
     fi
@@ -148,7 +157,7 @@ verdict() {
 
 # ---- one edit -----------------------------------------------------------
 
-try() { # ID; the line goes to build/musts/log/ID
+try() { # ID; the line goes to $build/log/ID
     local id=$1 dir=$build/$1 file name got
     read -r file name < <(test_of "$id")
     rm -rf "$dir"
@@ -157,7 +166,7 @@ try() { # ID; the line goes to build/musts/log/ID
         echo "FAIL $id: no test is named, or there is none"
     elif ! grep -qx "ok $name" "$build/base/${file//\//-}.out"; then
         echo "FAIL $id: $file $name is not ok without the edit"
-    elif ! $build/apply "tests/musts/$id.edit" <tcpsm.h \
+    elif ! $build/apply "tests/musts/$id.edit" <$build/base/tcpsm.h \
         >"$dir/tcpsm.h" 2>"$dir/err"; then
         echo "FAIL $id: the edit does not apply: $(head -n 1 "$dir/err")"
     elif ! program "$file" "$dir" >"$dir/err" 2>&1; then
@@ -179,8 +188,6 @@ try() { # ID; the line goes to build/musts/log/ID
 # ---- all of them --------------------------------------------------------
 
 $cc -std=c99 -O1 -w -o $build/apply tests/musts/apply.c || exit 2
-mkdir -p $build/base $build/broken
-cp tcpsm.h $build/base/tcpsm.h
 {
     echo '#error the copy was built'
     cat tcpsm.h
@@ -218,8 +225,8 @@ for id in canary "${edits[@]}"; do
     try "$id" &
 done
 wait
-cd $build/log && cat broken canary "${edits[@]}" >../all
-cd ../../..
+for id in broken canary "${edits[@]}"; do cat $build/log/"$id"; done \
+    >$build/all
 cat $build/all
 passed=$(grep -c '^ok ' $build/all)
 failed=$(grep -c '^FAIL ' $build/all)

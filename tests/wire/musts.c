@@ -1,6 +1,7 @@
-/* RFC 9293's numbered requirements, those that no other test shows; each
-   test names its ids. tests/musts/requirements.txt has the whole list,
-   tests/musts/ *.edit the changes under which these tests must fail. */
+/* RFC 9293's numbered requirements: one short trace for each. They are
+   kept apart from the tests that go deeper, so that each can be read beside
+   its clause. tests/musts/requirements.txt is the list of them, and the
+   edits there are the changes to tcpsm.h that these tests must notice. */
 
 #include "test.h"
 
