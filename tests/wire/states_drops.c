@@ -136,6 +136,47 @@ TEST(short_is_dropped_in_every_state)
     }
 }
 
+/* The same segment, with bits of the header set by hand */
+static tcpsm_ret with_bits(const char *text, int at, int bits)
+{
+    tcpsm_tuple sums = w.tuple;
+
+    WIRE__STEP("%s", text);
+    wire__build(w.text);
+    w.buf[at] = (uint8_t)(w.buf[at] | bits);
+    memcpy(sums.local, w.tuple.remote, 16);
+    memcpy(sums.remote, w.tuple.local, 16);
+    pair_set_checksum(&sums, w.buf, w.in.len);
+    w.ret = tcpsm_input(w.c, &w.in, w.p.now);
+    wire__touched();
+    return w.ret;
+}
+
+/* RFC 9293 s3.1: reserved bits are ignored; ECE, CWR and AE refuse nothing */
+TEST(reserved_and_ecn_bits_are_ignored)
+{
+    int bits;
+
+    for (bits = 0; bits < 16; bits++) {
+        START();
+        LISTEN();
+        CHECK_EQ(with_bits("S 0 win 5000", 12, bits), 0);
+        CHECK_EQ(w.in.drop, 0);
+        OUT("SA 0 ack 1 mss 1460");
+        CHECK_EQ(w.last.bytes[12] & 15, 0);
+        CHECK_EQ(with_bits("A 1 ack 1", 12, bits), 0);
+        CHECK_EQ(w.in.drop, 0);
+        STATE(TCPSM_ESTABLISHED);
+        CHECK_EQ(with_bits("ECPA 1 ack 1 len 10", 12, bits), 0);
+        CHECK_EQ(w.in.drop, 0);
+        READ(10);
+    }
+    START(); /* an ECN-setup SYN without ECN here: a plain SYN,ACK */
+    LISTEN();
+    IN("SEC 0 win 5000");
+    OUT("SA 0 ack 1 mss 1460");
+}
+
 /* An option of the wrong length, or out of place, is an ignored option. */
 TEST(RFC9293_MUST_5_options_of_wrong_length_or_place)
 {

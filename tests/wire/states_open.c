@@ -7,8 +7,6 @@
 #define PAIR_SLOTS 64
 #include "wire.h"
 
-#define BOTH (TCPSM_EV_CONNECTED | TCPSM_EV_SENT)
-
 /* RFC 9293 figure 6, the side of TCP peer B */
 TEST(RFC9293_s3_5_passive_open)
 {
@@ -340,6 +338,39 @@ TEST(syn_received_resets_an_unacceptable_ack)
     STATE(TCPSM_SYN_RECEIVED);
     IN("A 1 ack 1");
     STATE(TCPSM_ESTABLISHED);
+}
+
+/* RFC 7323 s5.2: a reset that answers a segment with a timestamp echoes it
+   and has none of its own; one that the owner asked for is as any other. */
+TEST(RFC7323_13_reset_echoes_the_timestamp_in_syn_received)
+{
+    START();
+    w.cfg.flags &= ~(uint32_t)TCPSM_NO_TS;
+    LISTEN();
+    IN("S 0 win 5000 ts 700 0");
+    OUT("SA 0 ack 1 mss 1460 ts * 700");
+    IN_DROP(TCPSM_DROP_BAD_ACK, "A 1 ack 5 ts 701 *");
+    OUT("R 5 ts 0 701");
+}
+
+TEST(RFC7323_13_reset_echoes_the_timestamp_in_syn_sent)
+{
+    START();
+    w.cfg.flags &= ~(uint32_t)TCPSM_NO_TS;
+    OPEN();
+    OUT("S 0 mss 1460 ts * 0");
+    IN_DROP(TCPSM_DROP_BAD_ACK, "A 500 ack 77 ts 701 5");
+    OUT("R 77 ts 0 701");
+}
+
+TEST(RFC7323_13_reset_of_an_abort_has_a_timestamp)
+{
+    START();
+    w.cfg.flags &= ~(uint32_t)TCPSM_NO_TS;
+    OPENED("win 5000 ts 700 0");
+    CHECK(w.seg.timestamps);
+    ABORT();
+    OUT("RA 1 ack 1 ts * 700");
 }
 
 /* RFC 9293 s3.5, erratum 8710 and 9293-u10: RST and SYN */
