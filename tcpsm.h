@@ -347,9 +347,11 @@ typedef struct {
     uint32_t ack_delay_us;    /* delayed ACK (40 000; at most 499 999; OFF) */
     uint32_t rto_min_us;      /* (200 000; RFC 6298 says 1 000 000) */
     uint32_t rto_max_ms;      /* (120 000; at most 1 800 000) */
-    uint32_t syn_limit_ms;    /* R2 for a SYN (180 000) */
-    uint32_t user_timeout_ms; /* R2 for data (300 000; OFF: never) */
-    uint32_t keep_idle_ms;    /* (7 200 000) keepalive itself is off */
+    uint32_t syn_limit_ms;    /* R2 for a SYN (180 000): RFC9293-MUST-23 */
+    uint32_t user_timeout_ms; /* R2 for data (300 000; OFF: never):
+                                 RFC9293-SHLD-11 */
+    uint32_t keep_idle_ms;    /* (7 200 000: RFC9293-MUST-28) keepalive
+                                 itself is off */
     uint32_t keep_interval_ms; /* (75 000) */
     uint32_t msl_ms;           /* (30 000): TIME-WAIT lasts twice that */
     uint16_t mtu; /* of the path, IP header included (1500; at least 108) */
@@ -377,13 +379,13 @@ enum {                    /* tcpsm_config.flags; opt-outs and offloads */
 enum {
     TCPSM_SET_NODELAY = 1,   /* 1: no Nagle (RFC9293-MUST-17) */
     TCPSM_SET_CORK,          /* 1: full segments only, for at most 200 ms */
-    TCPSM_SET_DSCP,          /* 0..63 (RFC9293-MUST-48, SHLD-21) */
+    TCPSM_SET_DSCP,          /* 0..63 (RFC9293-MUST-48, RFC9293-SHLD-21) */
     TCPSM_SET_TTL,           /* 1..255 (RFC9293-MUST-49) */
     TCPSM_SET_MTU,           /* path MTU, up or down */
     TCPSM_SET_MAXSEG,        /* the largest segment to send in this
                                 connection; before open or listen: in the
-                                next one; before open also to ask for */
-    TCPSM_SET_KEEPALIVE,     /* 0 / 1 (RFC9293-MUST-24, -25) */
+                                next one, and the largest to ask for */
+    TCPSM_SET_KEEPALIVE,     /* 0 / 1 (RFC9293-MUST-24, RFC9293-MUST-25) */
     TCPSM_SET_KEEP_IDLE,     /* ms (RFC9293-MUST-27) */
     TCPSM_SET_KEEP_INTERVAL, /* ms */
     TCPSM_SET_KEEP_COUNT,    /* 2..255 (RFC9293-MUST-29) */
@@ -518,9 +520,9 @@ struct tcpsm_conn {
     uint16_t opts;     /* tcpsm_config.flags; bit 10: IPv6; bit 11: LISTEN
                          for both; top 4 bits: the configured scale */
     uint16_t mtu;      /* path MTU as known now */
-    uint16_t ptb_mtu;  /* a Packet Too Big held back (RFC 5927 s7.2) */
-    uint16_t mss;      /* the peer's MSS option or its default, and before
-                         the handshake the user's limit */
+    uint16_t ptb_mtu;  /* a Packet Too Big held back (RFC 5927 s7.2); up
+                            to SYN-RECEIVED the user's MSS limit */
+    uint16_t mss;      /* the peer's MSS option or its default */
     uint16_t wnd_max;  /* largest SEG.WND ever, >> snd_scale */
     uint16_t events;   /* edges not yet taken */
     uint16_t ts_age;   /* when ts_recent was set, in 2^30 us */
@@ -532,7 +534,8 @@ struct tcpsm_conn {
     uint16_t k_uto, k_keep_idle, k_keep_interval, k_msl, k_linger;
     uint16_t lowat; /* binary float */
     uint8_t state;
-    uint8_t snd_scale, rcv_scale;
+    uint8_t scales;      /* window shifts: SND << 4 | RCV */
+    uint8_t sack_seen;   /* of the last duplicate ACK's blocks, a digest */
     uint8_t tos, ttl;    /* of outgoing segments */
     uint8_t tos_seen;    /* of the last acceptable segment */
     uint8_t error, soft; /* minus the sticky error; last soft error */
@@ -572,15 +575,16 @@ TCPSM_DEF tcpsm_ret tcpsm_init_(tcpsm_conn *, const tcpsm_config *,
                                 size_t size, uint32_t abi);
 
 /* Active OPEN (RFC 9293 s3.10.1): SYN-SENT. Local address and both ports
-   must be given (RFC9293-MUST-43: your IP layer chose the address; -44).
+   must be given (RFC9293-MUST-44: your IP layer chose the address).
    E_ARG: broadcast, multicast or zero remote (RFC9293-MUST-46). E_STATE:
    not CLOSED. */
 TCPSM_DEF tcpsm_ret tcpsm_open(tcpsm_conn *, const tcpsm_tuple *,
                                tcpsm_time now);
 
 /* Passive OPEN: LISTEN. Zero local address, remote address or remote port
-   mean any. From CLOSED, also again after EV_DONE (unread data of the last
-   connection is forgotten), and from TIME-WAIT, which then ends.
+   mean any (RFC9293-MUST-43). From CLOSED, also again after EV_DONE (unread
+   data of the last connection is forgotten), and from TIME-WAIT, which then
+   ends.
    A SYN whose handshake is not completed holds the connection for about
    seven seconds; then it listens again. */
 TCPSM_DEF tcpsm_ret tcpsm_listen(tcpsm_conn *, const tcpsm_tuple *,
@@ -1082,7 +1086,7 @@ struct tcpsm__seg {
     uint8_t nsack;
 };
 
-/* RFC9293-MUST-1: SEG.LEN counts SYN and FIN */
+/* SEG.LEN counts SYN and FIN (RFC 9293 s3.4) */
 TCPSM__FN uint32_t tcpsm__seg_len(const struct tcpsm__seg *s)
 {
     return s->len + ((s->flags & TCPSM__SYN) != 0) +
@@ -1121,7 +1125,7 @@ TCPSM__FN void tcpsm__opt_take(struct tcpsm__seg *s, const uint8_t *p,
         break;
     case 3: /* RFC7323-1 */
         if (len == 3 && syn)
-            s->scale = p[2];
+            s->scale = (uint8_t)tcpsm__min(p[2], 14); /* RFC7323-4 */
         break;
     case 4: /* RFC 2018 s2 */
         if (TCPSM__HAVE_OPTIONS && len == 2 && syn)
@@ -1151,7 +1155,7 @@ TCPSM__FN uint32_t tcpsm__opt_step(struct tcpsm__seg *s, const uint8_t *p,
 {
     uint32_t len;
     if (p[i] == 0)
-        return n; /* RFC9293-MUST-4, -69 */
+        return n; /* RFC9293-MUST-4, RFC9293-MUST-69 */
     if (p[i] == 1)
         return i + 1; /* RFC9293-MUST-64: any alignment */
     if (n - i < 2)
@@ -1690,7 +1694,7 @@ TCPSM__FN uint32_t tcpsm__runs_find(const struct tcpsm__runs *r, uint32_t seq)
 TCPSM__FN uint32_t tcpsm__runs_split(struct tcpsm__runs *r, uint32_t seq)
 {
     uint32_t i, rest;
-    if (r->n == r->cap && r->n > 2)
+    if (r->n == r->cap && r->n > 1)
         tcpsm__runs_squeeze(r);
     i = tcpsm__runs_find(r, seq);
     if (tcpsm__run_start(r, i) == seq || r->n == r->cap)
@@ -1763,6 +1767,14 @@ TCPSM__FN void tcpsm__runs_resent(struct tcpsm__runs *r, uint32_t i,
                                   uint32_t min_rtt)
 {
     uint32_t start = tcpsm__run_start(r, i);
+    if (end != r->end[i] && i > 0 && r->n == r->cap &&
+        (r->meta[i - 1] & TCPSM__R_FLAGS & ~(uint32_t)TCPSM__R_MULTI) ==
+            TCPSM__R_RETX) {
+        r->end[i - 1] = end; /* no room: it joins, and the later time wins */
+        r->first[i - 1] = now;
+        r->meta[i - 1] = TCPSM__R_RETX | TCPSM__R_MULTI;
+        return;
+    }
     if (end != r->end[i]) {
         tcpsm__runs_split(r, end);
         i = tcpsm__runs_find(r, start);
@@ -1801,7 +1813,7 @@ TCPSM__FN int tcpsm__runs_ack(struct tcpsm__runs *r, uint32_t una,
 }
 
 /* ---- >>rtt ----------------------------------------------------------
-   RFC 6298. Times in us. */
+   RFC 6298 (RFC9293-MUST-18). Times in us. */
 
 struct tcpsm__rtt {
     uint32_t srtt, rttvar;
@@ -1851,7 +1863,8 @@ TCPSM__FN uint32_t tcpsm__rtt_backoff(uint32_t rto, uint32_t n, uint32_t hi)
 }
 
 /* ---- >>cc -----------------------------------------------------------
-   NewReno (RFC 5681). The inflation of fast recovery is in >>recovery. */
+   NewReno (RFC 5681; RFC9293-MUST-19). The inflation of fast recovery is
+   in >>recovery. */
 
 #define TCPSM__MAX_CWND 0x3FFFFFFFu
 
@@ -2052,14 +2065,14 @@ enum {
     TCPSM__RTX_NONE,
     TCPSM__RTX_RTO,
     TCPSM__RTX_PERSIST,
-    TCPSM__RTX_FLUSH /* sender SWS override, cork */
+    TCPSM__RTX_FLUSH /* sender SWS override, cork: RFC9293-MUST-60 */
 };
 #define TCPSM__M_KIND 7u
 #define TCPSM__M_FULL_ACKED 8u  /* a packet of today's MTU got through */
 #define TCPSM__M_SHORT_SEND 16u /* EV_WRITABLE is wanted */
 #define TCPSM__M_TS_VALID 32u   /* ts_recent holds something */
 #define TCPSM__M_SENT 64u       /* sent_at holds something */
-#define TCPSM__M_DUPS 128u      /* dupacks belong to this SND.UNA */
+#define TCPSM__M_PROBED 128u    /* a window probe is unanswered */
 
 #define TCPSM__O_V6 0x400u
 #define TCPSM__O_ANY_FAMILY 0x800u /* LISTEN: the SYN decides */
@@ -2069,7 +2082,7 @@ enum {
 #define TCPSM__MSS_FLOOR 48u       /* a smaller MSS option is taken as this */
 #define TCPSM__MTU_LEAST 108u      /* both headers, IPv6, and that MSS */
 #define TCPSM__MTU4_FLOOR 296u     /* of an ICMP claim; RFC 1191 s3 */
-#define TCPSM__MTU6_FLOOR 1280u    /* RFC 8201 s4 */
+#define TCPSM__MTU6_LEAST 1280u    /* RFC 8201 s4 */
 #define TCPSM__R1 3u               /* RFC9293-SHLD-10 */
 #define TCPSM__SYN_ACKS 3u         /* then a LISTEN listens again */
 
@@ -2093,6 +2106,21 @@ TCPSM__FN int tcpsm__ts_on(const tcpsm_conn *c)
 TCPSM__FN int tcpsm__sack_on(const tcpsm_conn *c)
 {
     return TCPSM__HAVE_OPTIONS && tcpsm__is(c, TCPSM__F_SACK);
+}
+
+TCPSM__FN uint32_t tcpsm__snd_shift(const tcpsm_conn *c)
+{
+    return (uint32_t)c->scales >> 4;
+}
+
+TCPSM__FN uint32_t tcpsm__rcv_shift(const tcpsm_conn *c)
+{
+    return c->scales & 15u;
+}
+
+TCPSM__FN void tcpsm__set_scales(tcpsm_conn *c, uint32_t snd, uint32_t rcv)
+{
+    c->scales = (uint8_t)(snd << 4 | rcv);
 }
 
 TCPSM__FN uint8_t tcpsm__family(const tcpsm_conn *c)
@@ -2339,7 +2367,9 @@ TCPSM__FN uint32_t tcpsm__rto(const tcpsm_conn *c)
     t.rttvar = c->rttvar;
     return tcpsm__rtt_rto(
         &t, tcpsm__k_dec(c->k_clock), tcpsm__k_dec(c->k_rto_min),
-        tcpsm__k_dec(c->k_rto_max) * 1000u, tcpsm__is(c, TCPSM__F_SYN_LOST));
+        tcpsm__k_dec(c->k_rto_max) * 1000u,
+        (c->flags & (TCPSM__F_SYN_LOST | TCPSM__F_SYN_OUT)) ==
+            TCPSM__F_SYN_LOST);
 }
 
 TCPSM__FN uint32_t tcpsm__rto_backed(const tcpsm_conn *c, uint32_t n)
@@ -2364,7 +2394,7 @@ TCPSM__FN void tcpsm__raise(tcpsm_conn *c, uint32_t ev)
     c->events = (uint16_t)(c->events | ev);
 }
 
-/* RFC9293-MUST-47, -SHLD-9, -SHLD-20, -SHLD-25 */
+/* RFC9293-MUST-47, RFC9293-SHLD-9, RFC9293-SHLD-20, RFC9293-SHLD-25 */
 TCPSM__FN void tcpsm__report(tcpsm_conn *c)
 {
     if (!tcpsm__is(c, TCPSM__F_QUIET))
@@ -2419,12 +2449,13 @@ TCPSM__FN uint32_t tcpsm__read_seq(const tcpsm_conn *c)
 
 /* --- segment sizes (RFC9293-MUST-16) --- */
 
-/* RFC9293-MUST-67, -SHLD-6; a ring smaller than 2 MSS offers half of it */
+/* RFC9293-MUST-67, RFC9293-SHLD-6; a ring smaller than 2 MSS offers half
+   of it */
 TCPSM__FN uint32_t tcpsm__adv_mss(const tcpsm_conn *c)
 {
     uint32_t m = c->mtu - tcpsm__ip_len(c) - 20;
-    if (c->state <= TCPSM_SYN_SENT && c->mss != 0)
-        m = tcpsm__min(m, c->mss);
+    if (c->state <= TCPSM_SYN_RECEIVED && c->ptb_mtu != 0)
+        m = tcpsm__min(m, c->ptb_mtu);
     if (c->rcv_cap != 0 && c->rcv_cap / 2 < m)
         m = c->rcv_cap / 2;
     return tcpsm__max(m, 1);
@@ -2465,14 +2496,14 @@ TCPSM__FN uint32_t tcpsm__full(const tcpsm_conn *c)
    ring bytes, into which the window field is rounded up, is left out. */
 TCPSM__FN uint32_t tcpsm__room(const tcpsm_conn *c)
 {
-    uint32_t reserve = ((uint32_t)1 << c->rcv_scale) - 1, room;
+    uint32_t reserve = ((uint32_t)1 << tcpsm__rcv_shift(c)) - 1, room;
     if (c->rcv_cap == 0) { /* whole units: nothing to round up into */
         room = tcpsm__size_dec(c->promise) & ~reserve;
     } else {
         room = c->rcv_cap - c->rcv_len;
         room = room > reserve ? room - reserve : 0;
     }
-    return tcpsm__min(room, (uint32_t)65535u << c->rcv_scale);
+    return tcpsm__min(room, (uint32_t)65535u << tcpsm__rcv_shift(c));
 }
 
 /* The least useful move of the right edge: min(Fr * RCV.BUFF, MSS). */
@@ -2483,7 +2514,8 @@ TCPSM__FN uint32_t tcpsm__sws_step(const tcpsm_conn *c)
     return tcpsm__max(tcpsm__min(whole / 2, tcpsm__adv_mss(c)), 1);
 }
 
-/* The right edge to offer now; never left of what was offered. */
+/* The right edge to offer now; never left of what was offered
+   (RFC9293-SHLD-14). */
 TCPSM__FN uint32_t tcpsm__offer(const tcpsm_conn *c)
 {
     uint32_t edge = c->rcv_nxt + tcpsm__room(c);
@@ -2501,7 +2533,7 @@ TCPSM__FN uint32_t tcpsm__offer(const tcpsm_conn *c)
    is taken all the same. */
 TCPSM__FN uint16_t tcpsm__window(tcpsm_conn *c, int syn)
 {
-    uint32_t shift = syn ? 0 : c->rcv_scale; /* RFC7323-2, -3 */
+    uint32_t shift = syn ? 0 : tcpsm__rcv_shift(c); /* RFC7323-2, -3 */
     uint32_t raw, old, free = c->rcv_cap - c->rcv_len;
     raw = tcpsm__seq_ahead(c->rcv_nxt, tcpsm__offer(c)) >> shift;
     old = tcpsm__seq_ahead(c->rcv_nxt, c->rcv_edge);
@@ -2533,6 +2565,22 @@ TCPSM__FN uint8_t tcpsm__scale_for(uint32_t bytes)
     while (s < 14 && ((uint32_t)65535u << s) < bytes)
         s++; /* RFC7323-4 */
     return s;
+}
+
+/* The shift to ask for: what the configuration wants, or what the ring
+   needs; but a ring must be worth four units of it, or its window could
+   not be spoken of. */
+TCPSM__FN void tcpsm__choose_scale(tcpsm_conn *c)
+{
+    uint32_t ring = c->rcv_cap;
+    uint8_t scale = tcpsm__scale_for(ring);
+    if (scale < c->opts >> 12)
+        scale = (uint8_t)(c->opts >> 12);
+    if (ring == 0)
+        ring = tcpsm__size_dec(c->promise);
+    while (scale > 0 && ring != 0 && ring >> scale < 4)
+        scale--;
+    tcpsm__set_scales(c, 0, c->opts & TCPSM_NO_SCALE ? 0 : scale);
 }
 
 /* --- congestion control glue --- */
@@ -2576,7 +2624,7 @@ TCPSM__FN uint32_t tcpsm__cwnd(const tcpsm_conn *c)
 }
 
 /* Bytes of send window left from seq on; RFC9293-MUST-34: may be negative,
-   which is none. */
+   which is none (RFC9293-SHLD-15). */
 TCPSM__FN uint32_t tcpsm__window_left(const tcpsm_conn *c, uint32_t seq)
 {
     return tcpsm__seq_ahead(seq, c->snd_una + c->snd_wnd);
@@ -2594,7 +2642,7 @@ TCPSM__FN int tcpsm__worth_sending(const tcpsm_conn *c, uint32_t len,
                 !(whole && last);
     int corked =
         tcpsm__is(c, TCPSM__F_CORK | TCPSM__F_MORE) && !last && !record;
-    uint32_t most = (uint32_t)c->wnd_max << c->snd_scale;
+    uint32_t most = (uint32_t)c->wnd_max << tcpsm__snd_shift(c);
     if (len >= tcpsm__full(c))
         return 1; /* RFC9293-SHLD-28 */
     if (tcpsm__is(c, TCPSM__F_OVERRIDE))
@@ -2610,7 +2658,7 @@ TCPSM__FN int tcpsm__worth_sending(const tcpsm_conn *c, uint32_t len,
 TCPSM__FN uint32_t tcpsm__new_len(const tcpsm_conn *c)
 {
     struct tcpsm__runs r;
-    uint32_t unsent = tcpsm__unsent(c), len, to_eor;
+    uint32_t unsent = tcpsm__unsent(c), len, to_eor, flight;
     int record = 0;
     if (unsent == 0 || !tcpsm__writes(c))
         return 0;
@@ -2628,9 +2676,8 @@ TCPSM__FN uint32_t tcpsm__new_len(const tcpsm_conn *c)
     r = tcpsm__runs_in(c);
     if (tcpsm__runs_lost(&r) < r.n)
         return 0; /* those go first */
-    if (tcpsm__runs_flight(&r) + len > tcpsm__cwnd(c))
-        return 0;
-    return len;
+    flight = tcpsm__runs_flight(&r);
+    return flight == 0 || flight + len <= tcpsm__cwnd(c) ? len : 0;
 }
 
 /* May a FIN without text go now? */
@@ -2646,8 +2693,8 @@ TCPSM__FN int tcpsm__bare_fin(const tcpsm_conn *c)
            tcpsm__window_left(c, c->snd_nxt) != 0;
 }
 
-/* The lost run to send again now, and how much of it; 0: none. RFC9293-
-   SHLD-16: inside the window, even a shrunk one. */
+/* The lost run to send again now, and how much of it; 0: none. Inside the
+   window, even a shrunk one (RFC9293-SHLD-16). */
 TCPSM__FN uint32_t tcpsm__resend_len(const tcpsm_conn *c, uint32_t *run)
 {
     struct tcpsm__runs r;
@@ -2699,6 +2746,12 @@ TCPSM__FN uint32_t tcpsm__want_aux(const tcpsm_conn *c)
     return TCPSM__AUX_KEEP;
 }
 
+/* A linger time is a limit: progress does not prolong it. */
+TCPSM__FN int tcpsm__lingers(const tcpsm_conn *c)
+{
+    return tcpsm__is(c, TCPSM__F_CLOSED) && c->k_linger != TCPSM__K_OFF;
+}
+
 /* The user timeout now in force, in us; TCPSM_NEVER: none. */
 TCPSM__FN tcpsm_time tcpsm__uto(const tcpsm_conn *c)
 {
@@ -2707,7 +2760,7 @@ TCPSM__FN tcpsm_time tcpsm__uto(const tcpsm_conn *c)
     if (c->state == TCPSM_SYN_SENT)
         k = c->k_syn_limit;
     t = k == TCPSM__K_OFF ? TCPSM_NEVER : tcpsm__ms(k);
-    if (!tcpsm__is(c, TCPSM__F_CLOSED) || c->k_linger == TCPSM__K_OFF)
+    if (!tcpsm__lingers(c))
         return t;
     l = tcpsm__ms(c->k_linger);
     return l < t ? l : t;
@@ -2721,8 +2774,12 @@ TCPSM__FN int tcpsm__want_uto(const tcpsm_conn *c)
         return 0; /* limited by TCPSM__SYN_ACKS */
     if (tcpsm__uto(c) == TCPSM_NEVER)
         return 0;
-    return tcpsm__outstanding(c) != 0 ||
-           tcpsm__want_rtx(c) == TCPSM__RTX_PERSIST;
+    if (tcpsm__lingers(c))
+        return c->snd_len != 0 || tcpsm__outstanding(c) != 0 ||
+               tcpsm__fin_unsent(c);
+    if (tcpsm__want_rtx(c) == TCPSM__RTX_PERSIST) /* RFC9293-MUST-37 */
+        return (c->more & TCPSM__M_PROBED) != 0;
+    return tcpsm__outstanding(c) != 0;
 }
 
 /* Do the timers not match what should run? (Stream calls know no time:
@@ -2743,7 +2800,7 @@ TCPSM__FN tcpsm_time tcpsm__rtx_time(const tcpsm_conn *c, uint32_t kind)
 {
     if (kind == TCPSM__RTX_FLUSH)
         return TCPSM__FLUSH_US;
-    /* RFC9293-SHLD-29, -SHLD-30 for persist */
+    /* RFC9293-SHLD-29, RFC9293-SHLD-30 for persist */
     return tcpsm__rto_backed(c,
                              kind == TCPSM__RTX_RTO ? c->backoff : c->probes);
 }
@@ -2758,6 +2815,10 @@ TCPSM__FN tcpsm_time tcpsm__aux_time(const tcpsm_conn *c, uint32_t kind)
 TCPSM__FN void tcpsm__sync(tcpsm_conn *c)
 {
     uint32_t rtx = tcpsm__want_rtx(c), aux = tcpsm__want_aux(c);
+    if (rtx != TCPSM__RTX_PERSIST)
+        c->flags &= ~TCPSM__F_PROBE_DUE;
+    if (aux != TCPSM__AUX_KEEP)
+        c->flags &= ~TCPSM__F_KEEP_DUE;
     if (rtx != tcpsm__rtx_kind(c)) {
         c->more = (uint8_t)((c->more & ~TCPSM__M_KIND) | rtx);
         tcpsm__disarm(c, TCPSM__T_RTX);
@@ -2812,7 +2873,8 @@ TCPSM__FN int tcpsm__plan(const tcpsm_conn *c)
         return TCPSM__DO_RESEND;
     if (tcpsm__new_len(c) != 0 || tcpsm__bare_fin(c))
         return TCPSM__DO_DATA;
-    if (tcpsm__is(c, TCPSM__F_PROBE_DUE))
+    if (tcpsm__is(c, TCPSM__F_PROBE_DUE) &&
+        tcpsm__want_rtx(c) == TCPSM__RTX_PERSIST)
         return TCPSM__DO_PROBE;
     if (tcpsm__is(c, TCPSM__F_KEEP_DUE))
         return TCPSM__DO_KEEP;
@@ -2858,11 +2920,10 @@ TCPSM__FN void tcpsm__forget(tcpsm_conn *c)
     c->ts_recent = c->ts_offset = c->snd_up = c->rcv_up = 0;
     c->recover = c->eor = c->sent_at = 0;
     c->ptb_mtu = c->wnd_max = c->ts_age = c->chal_at = 0;
-    c->snd_scale = 0;
-    c->rcv_scale = (uint8_t)(c->opts >> 12);
+    c->scales = (uint8_t)(c->opts >> 12);
     c->error = c->soft = c->dupacks = c->backoff = c->probes = 0;
     c->owed = c->ack_segs = c->chal_n = c->runs_n = c->ranges_n = 0;
-    c->tos_seen = 0;
+    c->tos_seen = c->sack_seen = 0;
 }
 
 /* Nothing more is to be sent or received; unread bytes stay readable. */
@@ -2896,7 +2957,6 @@ TCPSM__FN void tcpsm__finish(tcpsm_conn *c, tcpsm_ret error)
 {
     tcpsm__flush(c);
     c->flags &= ~TCPSM__F_ACK_NOW;
-    c->mss = 0; /* from now on the limit for the next connection */
     tcpsm__set_state(c, TCPSM_CLOSED);
     tcpsm__raise(c, TCPSM_EV_DONE);
     if (error == 0)
@@ -2922,7 +2982,14 @@ TCPSM__FN void tcpsm__reset(tcpsm_conn *c, tcpsm_ret error)
 TCPSM__FN void tcpsm__relisten(tcpsm_conn *c)
 {
     uint32_t keep = c->flags & TCPSM__F_LISTENER;
+    uint16_t limit = c->ptb_mtu;
+    if (tcpsm__is(c, TCPSM__F_CLOSED)) { /* by an owner who has left */
+        tcpsm__finish(c, 0);
+        return;
+    }
     tcpsm__forget(c);
+    c->ptb_mtu = limit;
+    c->mtu = c->link_mtu;
     c->flags |= keep | TCPSM__F_PASSIVE;
     if (keep & TCPSM__F_ANY_LOCAL)
         memset(c->local, 0, 16);
@@ -2930,7 +2997,7 @@ TCPSM__FN void tcpsm__relisten(tcpsm_conn *c)
         memset(c->remote, 0, 16);
     if (keep & TCPSM__F_ANY_RPORT)
         c->remote_port = 0;
-    c->mss = 0;
+    tcpsm__choose_scale(c);
     tcpsm__set_state(c, TCPSM_LISTEN);
 }
 
@@ -2940,30 +3007,36 @@ TCPSM__FN void tcpsm__time_wait(tcpsm_conn *c)
     tcpsm__set_state(c, TCPSM_TIME_WAIT);
 }
 
-/* RFC6528-1: ISN = M + F(local, remote, key), M ticking every 4 us
-   (RFC9293-MUST-8, -MUST-9, -SHLD-1); and the timestamp offset
-   (RFC7323-15), which has no clock in it. */
-TCPSM__FN void tcpsm__isn(tcpsm_conn *c)
+/* F(local, remote, key) of RFC 6528 s3, for a purpose. */
+TCPSM__FN uint32_t tcpsm__tuple_hash(const tcpsm_conn *c, uint8_t purpose)
 {
     uint8_t b[40];
-    uint64_t h;
     memcpy(b, c->local, 16);
     memcpy(b + 16, c->remote, 16);
     tcpsm__put16(b + 32, c->local_port);
     tcpsm__put16(b + 34, c->remote_port);
     tcpsm__put16(b + 36, c->zone);
     b[38] = tcpsm__family(c);
-    b[39] = 0;
-    h = tcpsm__siphash(c->key, b, 40);
-    c->snd_una = c->snd_nxt = (uint32_t)(c->now >> 2) + (uint32_t)h;
-    c->snd_up = c->recover = c->snd_una;
-    if (!TCPSM__HAVE_OPTIONS)
-        return;
-    b[39] = 1;
-    c->ts_offset = (uint32_t)tcpsm__siphash(c->key, b, 40);
+    b[39] = purpose;
+    return (uint32_t)tcpsm__siphash(c->key, b, 40);
 }
 
-/* --- addresses (RFC9293-MUST-46, -MUST-57, -MUST-63) --- */
+/* RFC6528-1: ISN = M + F, M ticking every 4 us (RFC9293-MUST-8, -MUST-9,
+   -SHLD-1); and the timestamp offset (RFC7323-15), which has no clock in
+   it. Beyond the SND.NXT of the last connection, if that one had the same
+   name (RFC9293-MAY-2): begin() left it in SND.NXT, and F in recover. */
+TCPSM__FN void tcpsm__isn(tcpsm_conn *c)
+{
+    uint32_t f = tcpsm__tuple_hash(c, 0);
+    uint32_t iss = (uint32_t)(c->now >> 2) + f;
+    if (c->recover == f && tcpsm__seq_le(iss, c->snd_nxt))
+        iss = c->snd_nxt + 0x10000u;
+    c->snd_una = c->snd_nxt = c->snd_up = c->recover = iss;
+    if (TCPSM__HAVE_OPTIONS)
+        c->ts_offset = tcpsm__tuple_hash(c, 1);
+}
+
+/* --- addresses (RFC9293-MUST-46, RFC9293-MUST-57, RFC9293-MUST-63) --- */
 
 /* May this be somebody's address on the wire? */
 TCPSM__FN int tcpsm__unicast(const uint8_t *a, uint8_t family, int loopback)
@@ -2978,6 +3051,11 @@ TCPSM__FN int tcpsm__unicast(const uint8_t *a, uint8_t family, int loopback)
     if (!tcpsm__bytes_zero(a, 15))
         return 1;
     return a[15] > 1 || (a[15] == 1 && loopback);
+}
+
+TCPSM__FN int tcpsm__any_or_unicast(const uint8_t *a, uint8_t family)
+{
+    return tcpsm__bytes_zero(a, 16) || tcpsm__unicast(a, family, 1);
 }
 
 TCPSM__FN int tcpsm__tuple_ok(const tcpsm_tuple *t)
@@ -3082,19 +3160,19 @@ TCPSM_DEF tcpsm_ret tcpsm_init_(tcpsm_conn *c, const tcpsm_config *f,
 TCPSM__FN void tcpsm__begin(tcpsm_conn *c, const tcpsm_tuple *t,
                             tcpsm_time now)
 {
-    uint16_t limit = c->mss;
-    uint8_t scale;
+    uint16_t limit = c->ptb_mtu;
+    uint32_t nxt = c->snd_nxt, f = 0;
+    if (c->local_port != 0)
+        f = tcpsm__tuple_hash(c, 0); /* the last connection's */
     tcpsm__forget(c);
-    c->mss = limit;
+    c->ptb_mtu = limit;
     c->mtu = c->link_mtu; /* what was learned belongs to another path */
     c->events = 0;
     tcpsm__take_tuple(c, t);
     tcpsm__tick(c, now);
-    scale = tcpsm__scale_for(c->rcv_cap);
-    if (scale > c->rcv_scale)
-        c->rcv_scale = scale;
-    if (c->opts & TCPSM_NO_SCALE)
-        c->rcv_scale = 0;
+    c->snd_una = c->snd_nxt = nxt;
+    c->recover = f;
+    tcpsm__choose_scale(c);
 }
 
 TCPSM_DEF tcpsm_ret tcpsm_open(tcpsm_conn *c, const tcpsm_tuple *t,
@@ -3107,7 +3185,7 @@ TCPSM_DEF tcpsm_ret tcpsm_open(tcpsm_conn *c, const tcpsm_tuple *t,
     if (!tcpsm__unicast(t->remote, t->family, lo) ||
         !tcpsm__unicast(t->local, t->family, lo) || t->local_port == 0 ||
         t->remote_port == 0)
-        return TCPSM_E_ARG; /* RFC9293-MUST-43, -MUST-44, -MUST-46 */
+        return TCPSM_E_ARG; /* RFC9293-MUST-44, RFC9293-MUST-46 */
     if (c->state != TCPSM_CLOSED || tcpsm__is(c, TCPSM__F_RST_DUE))
         return TCPSM_E_STATE;
     tcpsm__begin(c, t, now);
@@ -3128,6 +3206,9 @@ TCPSM_DEF tcpsm_ret tcpsm_listen(tcpsm_conn *c, const tcpsm_tuple *t,
     if (c == NULL || t == NULL || t->local_port == 0 ||
         (!any && !tcpsm__tuple_ok(t)))
         return TCPSM_E_ARG;
+    if (!any && (!tcpsm__any_or_unicast(t->local, t->family) ||
+                 !tcpsm__any_or_unicast(t->remote, t->family)))
+        return TCPSM_E_ARG; /* RFC9293-MUST-46 */
     if ((c->state != TCPSM_CLOSED && c->state != TCPSM_TIME_WAIT) ||
         tcpsm__is(c, TCPSM__F_RST_DUE))
         return TCPSM_E_STATE; /* RFC9293-MUST-41 */
@@ -3172,7 +3253,7 @@ TCPSM__FN int tcpsm__in_ok(const tcpsm_in *in)
            (in->family == 4 || in->family == 6);
 }
 
-/* RFC9293-MUST-57, -MUST-63; LAND but for a connection to itself. */
+/* RFC9293-MUST-57, RFC9293-MUST-63; LAND but for a connection to itself. */
 TCPSM__FN int tcpsm__addresses_ok(const tcpsm_in *in, uint16_t sport,
                                   uint16_t dport, int loopback, int self)
 {
@@ -3276,19 +3357,23 @@ TCPSM__FN int tcpsm__paws_old(const tcpsm_conn *c, const struct tcpsm__seg *s,
            tcpsm__seq_lt(s->tsval, c->ts_recent);
 }
 
-/* RFC 6191 s2 and RFC9293-MAY-2: may this SYN end TIME-WAIT? */
+/* RFC 6191 s2 and RFC9293-MAY-2: may this SYN end TIME-WAIT? The last
+   sequence number that the old incarnation used is its FIN's. */
 TCPSM__FN int tcpsm__reuse_ok(const tcpsm_conn *c, const struct tcpsm__seg *s,
                               tcpsm_time now)
 {
+    int ts = TCPSM__HAVE_OPTIONS && s->ts && !(c->opts & TCPSM_NO_TS);
     if ((s->flags & (TCPSM__SYN | TCPSM__ACK)) != TCPSM__SYN)
         return 0;
-    if (tcpsm__ts_on(c) && s->ts && tcpsm__ts_valid(c, now)) {
+    if (ts && !tcpsm__ts_on(c))
+        return 1;
+    if (ts && tcpsm__ts_valid(c, now)) {
         if (tcpsm__seq_lt(c->ts_recent, s->tsval))
             return 1;
         if (s->tsval != c->ts_recent)
             return 0;
     }
-    return tcpsm__seq_lt(c->rcv_nxt, s->seq); /* RFC9293-SHLD-4 */
+    return tcpsm__seq_le(c->rcv_nxt, s->seq); /* RFC9293-SHLD-4 */
 }
 
 /* RST, in states from SYN-RECEIVED on. By SEQ alone (RFC5961-1 to -4);
@@ -3296,7 +3381,7 @@ TCPSM__FN int tcpsm__reuse_ok(const tcpsm_conn *c, const struct tcpsm__seg *s,
 TCPSM__FN struct tcpsm__verdict tcpsm__judge_rst(const tcpsm_conn *c,
                                                  const struct tcpsm__seg *s)
 {
-    uint32_t d = s->seq - c->rcv_nxt;
+    uint32_t d = s->seq - c->rcv_nxt; /* text or not: RFC9293-SHLD-2 */
     if (c->state == TCPSM_TIME_WAIT)
         return tcpsm__say(TCPSM__V_DROP, TCPSM_DROP_TIME_WAIT);
     if (d == 0)
@@ -3354,12 +3439,13 @@ TCPSM__FN struct tcpsm__verdict tcpsm__judge_syn(const tcpsm_conn *c,
                                                  tcpsm_time now)
 {
     uint32_t d = s->seq - c->rcv_nxt;
+    int irs = s->seq == c->rcv_nxt - c->rcv_len - 1;
     if (c->state == TCPSM_TIME_WAIT && tcpsm__reuse_ok(c, s, now))
         return tcpsm__say(TCPSM__V_REUSE, TCPSM_DROP_TIME_WAIT);
     if (c->state == TCPSM_SYN_RECEIVED) {
-        if (d == 0xFFFFFFFFu && !(s->flags & TCPSM__ACK))
+        if (irs && !(s->flags & TCPSM__ACK))
             return tcpsm__say(TCPSM__V_SYN_AGAIN, TCPSM_DROP_OLD_DATA);
-        if (d == 0xFFFFFFFFu)
+        if (irs)
             return tcpsm__say(TCPSM__V_ACCEPT, TCPSM_DROP_NONE);
         if (d < c->rcv_edge - c->rcv_nxt && tcpsm__is(c, TCPSM__F_PASSIVE))
             return tcpsm__say(TCPSM__V_LISTEN, TCPSM_DROP_SYN);
@@ -3372,7 +3458,7 @@ TCPSM__FN struct tcpsm__verdict tcpsm__judge_ack(const tcpsm_conn *c,
                                                  const struct tcpsm__seg *s)
 {
     uint32_t ahead = s->ack - c->snd_una;
-    uint32_t most = (uint32_t)c->wnd_max << c->snd_scale;
+    uint32_t most = (uint32_t)c->wnd_max << tcpsm__snd_shift(c);
     if (!(s->flags & TCPSM__ACK))
         return tcpsm__say(TCPSM__V_DROP, TCPSM_DROP_NO_ACK);
     if (c->state == TCPSM_SYN_RECEIVED) {
@@ -3434,8 +3520,13 @@ TCPSM__FN struct tcpsm__verdict tcpsm__judge(const tcpsm_conn *c,
     struct tcpsm__verdict v;
     if (c->state == TCPSM_LISTEN)
         return tcpsm__judge_listen(s);
-    if (c->state == TCPSM_SYN_SENT)
-        return tcpsm__judge_syn_sent(c, s);
+    if (c->state == TCPSM_SYN_SENT) {
+        v = tcpsm__judge_syn_sent(c, s);
+        if (v.what == TCPSM__V_SYN && (s->flags & TCPSM__ACK) &&
+            s->len != 0 && c->rcv_cap == 0 && c->rcv_edge != 0 && !no_data)
+            v.what = TCPSM__V_RING;
+        return v;
+    }
     v = tcpsm__judge_other(c, s, now);
     if (v.what == TCPSM__V_ACCEPT && c->rcv_cap == 0 && !no_data &&
         tcpsm__brings_text(c, s))
@@ -3498,12 +3589,11 @@ TCPSM__FN void tcpsm__ts_take(tcpsm_conn *c, const struct tcpsm__seg *s)
 }
 
 /* One RTT sample (RFC6298-2, -3, -8); ends the backoff (Karn). */
-TCPSM__FN void tcpsm__sample(tcpsm_conn *c, uint32_t r, int exact,
-                             uint32_t flight)
+TCPSM__FN void tcpsm__sample(tcpsm_conn *c, uint32_t r, int exact, uint32_t n)
 {
     struct tcpsm__rtt t;
-    uint32_t n = flight / (2 * tcpsm__smss(c)), shift = 0;
-    while (n > 1 && shift < 6) { /* RFC7323-10 */
+    uint32_t shift = 0;
+    while (n > 1 && shift < 6) { /* RFC7323-10: n samples a round trip */
         n >>= 1;
         shift++;
         TCPSM_STEP();
@@ -3525,7 +3615,8 @@ TCPSM__FN void tcpsm__ack_runs(tcpsm_conn *c, const struct tcpsm__seg *s,
                                uint32_t flight)
 {
     struct tcpsm__runs r = tcpsm__runs_of(c);
-    uint32_t sample = 0, age;
+    uint32_t sample = 0, age, each = flight / (2 * tcpsm__smss(c));
+    uint32_t n = tcpsm__min(r.n, each); /* one for each run at most */
     int exact = 0;
     int found = tcpsm__runs_ack(&r, s->ack, tcpsm__now32(c), &sample, &exact);
     c->runs_n = r.n;
@@ -3537,7 +3628,7 @@ TCPSM__FN void tcpsm__ack_runs(tcpsm_conn *c, const struct tcpsm__seg *s,
         sample = (age + 1) << 10;
     }
     if (found)
-        tcpsm__sample(c, sample, exact, flight);
+        tcpsm__sample(c, sample, exact, n);
 }
 
 TCPSM__FN void tcpsm__established(tcpsm_conn *c)
@@ -3547,6 +3638,7 @@ TCPSM__FN void tcpsm__established(tcpsm_conn *c)
     tcpsm__disarm(c, TCPSM__T_RTX | TCPSM__T_UTO);
     c->flags &= ~(TCPSM__F_SYN_DUE | TCPSM__F_REPLY_RST);
     c->recover = c->snd_una - 1;
+    c->ptb_mtu = 0;
     tcpsm__set_state(c, TCPSM_ESTABLISHED);
     tcpsm__cc_event(c, &e);
     tcpsm__cc(c, TCPSM__CC_INIT, &e); /* RFC5681-3 */
@@ -3629,40 +3721,53 @@ TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
     if (c->snd_una == c->snd_nxt && c->snd_len == 0 &&
         c->state >= TCPSM_ESTABLISHED)
         tcpsm__raise(c, TCPSM_EV_SENT);
-    c->ptb_mtu = 0; /* RFC5927-9: something got through */
     if (c->state == TCPSM_SYN_RECEIVED || c->state == TCPSM_SYN_SENT)
         return; /* RFC5681-4: the handshake grows nothing */
     if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
         tcpsm__recovery_ack(c, acked);
     } else {
         c->dupacks = 0;
+        if (tcpsm__seq_lt(c->recover, c->snd_una))
+            c->recover = c->snd_una - 1; /* or it would wrap one day */
         e.acked = acked;
         e.app_limited = (uint8_t)tcpsm__app_limited(c, flight);
         tcpsm__cc(c, TCPSM__CC_ACKED, &e);
     }
+    c->ptb_mtu = 0; /* RFC5927-9: something got through */
     if (tcpsm__rtx_kind(c) == TCPSM__RTX_RTO)
         c->probes = 0;
-    tcpsm__disarm(c, TCPSM__T_RTX | TCPSM__T_UTO); /* RFC6298-11 */
+    tcpsm__disarm(c, TCPSM__T_RTX); /* RFC6298-11 */
+    if (!tcpsm__lingers(c))
+        tcpsm__disarm(c, TCPSM__T_UTO);
 }
 
-/* RFC 5681 s2's duplicate; with SACK it must bring a block above UNA. */
-TCPSM__FN int tcpsm__is_dupack(const tcpsm_conn *c,
-                               const struct tcpsm__seg *s, uint32_t wnd)
+/* RFC 5681 s2's duplicate; with SACK it must bring blocks above UNA, and
+   other ones than the last did (RFC5681-11, RFC6675-1). */
+TCPSM__FN int tcpsm__is_dupack(tcpsm_conn *c, const struct tcpsm__seg *s,
+                               uint32_t wnd)
 {
-    uint32_t i;
+    uint32_t i, news = 0;
+    int found = 0;
     if (tcpsm__outstanding(c) == 0 || s->len != 0 || wnd != c->snd_wnd ||
-        (s->flags & (TCPSM__SYN | TCPSM__FIN)))
+        (s->flags & (TCPSM__SYN | TCPSM__FIN)) ||
+        tcpsm__rtx_kind(c) == TCPSM__RTX_PERSIST) /* a probe's answer */
         return 0;
     if (!tcpsm__sack_on(c))
         return 1;
     for (i = 0; i < s->nsack; i++) {
         uint32_t a = s->sack[2 * i] - c->snd_una;
         uint32_t b = s->sack[2 * i + 1] - c->snd_una;
-        if (a != 0 && a < b && b <= tcpsm__outstanding(c))
-            return 1;
+        if (a != 0 && a < b && b <= tcpsm__outstanding(c)) {
+            news += (b - a) * 31 + b;
+            found = 1;
+        }
         TCPSM_STEP();
     }
-    return 0;
+    news = (news ^ news >> 8 ^ news >> 16 ^ news >> 24) & 255u;
+    if (!found || (c->dupacks != 0 && news == c->sack_seen))
+        return 0; /* a copy of the last one proves nothing */
+    c->sack_seen = (uint8_t)news;
+    return 1;
 }
 
 /* RFC5681-11, -12, -13 and RFC 6582 s3.2 step 1: `recover` keeps one
@@ -3697,14 +3802,16 @@ TCPSM__FN void tcpsm__dupack(tcpsm_conn *c)
 TCPSM__FN uint32_t tcpsm__seg_wnd(const tcpsm_conn *c,
                                   const struct tcpsm__seg *s)
 {
-    return (uint32_t)s->wnd << (s->flags & TCPSM__SYN ? 0 : c->snd_scale);
+    return (uint32_t)s->wnd
+           << (s->flags & TCPSM__SYN ? 0 : tcpsm__snd_shift(c));
 }
 
 TCPSM__FN void tcpsm__set_wnd(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
     c->snd_wnd = tcpsm__seg_wnd(c, s);
     c->snd_wl1 = s->seq;
-    c->wnd_max = (uint16_t)tcpsm__max(c->wnd_max, c->snd_wnd >> c->snd_scale);
+    c->wnd_max =
+        (uint16_t)tcpsm__max(c->wnd_max, c->snd_wnd >> tcpsm__snd_shift(c));
 }
 
 /* Fifth, acting: RFC 9293 s3.10.7.4. The judge has admitted SEG.ACK. */
@@ -3723,8 +3830,7 @@ TCPSM__FN void tcpsm__take_ack(tcpsm_conn *c, const struct tcpsm__seg *s)
         tcpsm__ack_new(c, s);
     else if (tcpsm__is_dupack(c, s, tcpsm__seg_wnd(c, s)))
         tcpsm__dupack(c);
-    if (tcpsm__rtx_kind(c) == TCPSM__RTX_PERSIST)
-        tcpsm__disarm(c, TCPSM__T_UTO); /* RFC9293-MUST-37 */
+    c->more = (uint8_t)(c->more & ~TCPSM__M_PROBED); /* RFC9293-MUST-37 */
     if (tcpsm__seq_le(c->snd_wl1, s->seq))
         tcpsm__set_wnd(c, s);
 }
@@ -3749,8 +3855,9 @@ TCPSM__FN int tcpsm__fin_acked(tcpsm_conn *c)
     }
 }
 
-/* Sixth: RFC9293-MUST-30, -MUST-31, -MUST-32, -MUST-62. The pointer is a
-   hint and never enters arithmetic on lengths. */
+/* Sixth: RFC9293-MUST-30, RFC9293-MUST-31, RFC9293-MUST-32,
+   RFC9293-MUST-62. The pointer is a hint and never enters arithmetic on
+   lengths. */
 TCPSM__FN void tcpsm__take_urg(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
     uint32_t up = s->seq + s->up;
@@ -3809,7 +3916,7 @@ TCPSM__FN int tcpsm__absorb(tcpsm_conn *c, struct tcpsm__ranges *r)
 }
 
 /* When to acknowledge n bytes that arrived in order: RFC9293-MUST-40,
-   -SHLD-18, -SHLD-19; RFC5681-10, -15. */
+   RFC9293-SHLD-18, RFC9293-SHLD-19; RFC5681-10, -15. */
 TCPSM__FN void tcpsm__schedule_ack(tcpsm_conn *c, uint32_t segs, int gap)
 {
     uint32_t delay = tcpsm__k_dec(c->k_ack_delay);
@@ -3818,7 +3925,7 @@ TCPSM__FN void tcpsm__schedule_ack(tcpsm_conn *c, uint32_t segs, int gap)
     if (gap || c->quick != 0 || delay == TCPSM_OFF || delay == 0 ||
         c->ack_segs >= c->ack_every ||
         c->rcv_nxt - c->last_ack >= c->ack_every * mss ||
-        c->rcv_cap < 2 * mss) {
+        c->rcv_cap < 2 * (c->mtu - tcpsm__ip_len(c) - 20)) {
         tcpsm__ack_now(c);
         return;
     }
@@ -3828,12 +3935,12 @@ TCPSM__FN void tcpsm__schedule_ack(tcpsm_conn *c, uint32_t segs, int gap)
 
 TCPSM__FN void tcpsm__text_in_order(tcpsm_conn *c, struct tcpsm__ranges *r,
                                     const uint8_t *p, uint32_t n,
-                                    uint32_t segs)
+                                    uint32_t segs, int told)
 {
     uint32_t at = 0,
              dup = tcpsm__ranges_overlap(r, c->rcv_nxt, c->rcv_nxt + n, &at);
     int gap = r->n != 0;
-    if (dup != 0) {
+    if (dup != 0 && !told) {
         tcpsm__dsack(c, at, dup);
         tcpsm__owe(c);
     }
@@ -3877,6 +3984,7 @@ TCPSM__FN void tcpsm__take_text(tcpsm_conn *c, tcpsm_in *in,
     struct tcpsm__ranges r = tcpsm__ranges_of(c);
     uint32_t a = tcpsm__seg_text(s), b = a + s->len, skip = 0, last;
     uint32_t fin = (s->flags & TCPSM__FIN) != 0;
+    int told = 0; /* RFC2883-2: only the first duplicate part */
     if (s->len == 0 && !fin)
         return;
     if (tcpsm__is(c, TCPSM__F_FIN_RCVD)) {
@@ -3889,6 +3997,7 @@ TCPSM__FN void tcpsm__take_text(tcpsm_conn *c, tcpsm_in *in,
         if (s->len != 0) {
             tcpsm__dsack(c, a, last - a);
             tcpsm__owe(c);
+            told = 1;
         }
         skip = last - a;
         a = last;
@@ -3918,9 +4027,11 @@ TCPSM__FN void tcpsm__take_text(tcpsm_conn *c, tcpsm_in *in,
         if (b != a || fin)
             tcpsm__text_out_of_order(c, in, &r, a, s->text + skip, b - a,
                                      fin);
+        else
+            tcpsm__owe(c); /* it came out of order all the same */
         return;
     }
-    tcpsm__text_in_order(c, &r, s->text + skip, b - a, s->segs);
+    tcpsm__text_in_order(c, &r, s->text + skip, b - a, s->segs, told);
     if (r.n != 0 && tcpsm__absorb(c, &r))
         fin = 1;
     if (fin && r.n != 0)
@@ -3934,20 +4045,19 @@ TCPSM__FN void tcpsm__take_text(tcpsm_conn *c, tcpsm_in *in,
 /* What a SYN says (RFC 9293 s3.10.7.2 and s3.10.7.3, fourth). */
 TCPSM__FN void tcpsm__take_syn(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
-    uint32_t dflt = tcpsm__family(c) == 4 ? 536 : 1220; /* MUST-15 */
-    uint16_t limit = c->mss;
+    uint32_t dflt = tcpsm__family(c) == 4 ? 536 : 1220; /* RFC9293-MUST-15 */
     uint32_t mss = tcpsm__or(s->mss, dflt);
     mss = tcpsm__max(mss, TCPSM__MSS_FLOOR);
-    if (limit != 0)
-        mss = tcpsm__min(mss, limit);
+    if (c->ptb_mtu != 0)
+        mss = tcpsm__min(mss, c->ptb_mtu);
     c->mss = (uint16_t)mss;
     c->rcv_edge = c->rcv_edge - c->rcv_nxt + s->seq + 1;
     c->rcv_nxt = c->last_ack = s->seq + 1;
     if (s->scale != TCPSM__NO_SCALE && !(c->opts & TCPSM_NO_SCALE)) {
-        c->snd_scale = (uint8_t)tcpsm__min(s->scale, 14); /* RFC7323-4 */
+        tcpsm__set_scales(c, s->scale, tcpsm__rcv_shift(c));
         c->flags |= TCPSM__F_WS;
     } else {
-        c->snd_scale = c->rcv_scale = 0;
+        c->scales = 0;
     }
     if (TCPSM__HAVE_OPTIONS && s->ts && !(c->opts & TCPSM_NO_TS)) {
         c->flags |= TCPSM__F_TS;
@@ -3961,10 +4071,9 @@ TCPSM__FN void tcpsm__take_syn(tcpsm_conn *c, const struct tcpsm__seg *s)
     tcpsm__set_wnd(c, s);
 }
 
-/* A SYN for a LISTEN. min_iss: beyond an old connection's SND.NXT. */
+/* A SYN for a LISTEN. */
 TCPSM__FN void tcpsm__open_passive(tcpsm_conn *c, tcpsm_in *in,
-                                   const struct tcpsm__seg *s,
-                                   const uint32_t *min_iss)
+                                   const struct tcpsm__seg *s)
 {
     uint32_t n = tcpsm__alen(in->family);
     c->opts = (uint16_t)(c->opts & ~TCPSM__O_V6);
@@ -3974,14 +4083,13 @@ TCPSM__FN void tcpsm__open_passive(tcpsm_conn *c, tcpsm_in *in,
     memcpy(c->remote, in->src, n);
     c->remote_port = s->sport;
     tcpsm__isn(c);
-    if (min_iss != NULL && tcpsm__seq_le(c->snd_una, *min_iss)) {
-        c->snd_una = c->snd_nxt = *min_iss + 0x10000u;
-        c->recover = c->snd_up = c->snd_una;
-    }
+
     c->flags |= TCPSM__F_SYN_OUT | TCPSM__F_SYN_DUE;
     tcpsm__take_syn(c, s);
     c->rcv_edge = c->rcv_nxt + tcpsm__min(tcpsm__room(c), 65535);
     tcpsm__set_state(c, TCPSM_SYN_RECEIVED);
+    if (s->len != 0 && c->rcv_cap == 0)
+        tcpsm__refuse(c, in, TCPSM_DROP_NO_DATA);
     if (s->len != 0 && c->rcv_cap != 0) {
         /* text in a SYN waits, unread, for the handshake (9293-u12); a
            FIN with it comes again */
@@ -4002,6 +4110,8 @@ TCPSM__FN void tcpsm__open_active(tcpsm_conn *c, tcpsm_in *in,
     if (!(s->flags & TCPSM__ACK)) {
         tcpsm__set_state(c, TCPSM_SYN_RECEIVED);
         c->flags |= TCPSM__F_SYN_DUE;
+        if (s->len != 0)
+            tcpsm__refuse(c, in, TCPSM_DROP_NO_DATA);
         return;
     }
     tcpsm__ack_new(c, s);
@@ -4069,22 +4179,13 @@ TCPSM__FN void tcpsm__take_rst(tcpsm_conn *c)
     }
 }
 
-/* RFC 6191: the SYN of a new connection while the old one is in TIME-WAIT.
-   An owner that listened and closed gets the new connection at once; any
-   other gets EV_DONE, and may listen and hand the segment in again. */
-TCPSM__FN void tcpsm__reuse(tcpsm_conn *c, tcpsm_in *in,
-                            const struct tcpsm__seg *s)
+/* RFC 6191: the SYN of a new connection while the old one is in TIME-WAIT,
+   which ends. The owner, told EV_DONE, may listen and hand the segment in
+   again; it comes again anyway. */
+TCPSM__FN void tcpsm__reuse(tcpsm_conn *c, tcpsm_in *in)
 {
-    uint32_t old = c->snd_nxt;
-    uint32_t need = TCPSM__F_PASSIVE | TCPSM__F_CLOSED;
-    if ((c->flags & need) != need) {
-        tcpsm__finish(c, 0);
-        tcpsm__refuse(c, in, TCPSM_DROP_TIME_WAIT);
-        return;
-    }
-    tcpsm__relisten(c);
-    tcpsm__raise(c, TCPSM_EV_DONE);
-    tcpsm__open_passive(c, in, s, &old);
+    tcpsm__finish(c, 0);
+    tcpsm__refuse(c, in, TCPSM_DROP_TIME_WAIT);
 }
 
 TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
@@ -4123,7 +4224,7 @@ TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
         break;
     case TCPSM__V_SYN:
         if (c->state == TCPSM_LISTEN)
-            tcpsm__open_passive(c, in, s, NULL);
+            tcpsm__open_passive(c, in, s);
         else
             tcpsm__open_active(c, in, s);
         break;
@@ -4136,7 +4237,7 @@ TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
         tcpsm__challenge(c);
         break;
     case TCPSM__V_REUSE:
-        tcpsm__reuse(c, in, s);
+        tcpsm__reuse(c, in);
         break;
     case TCPSM__V_CLOSED: /* RFC9293-SHLD-3 */
         tcpsm__reset(c, TCPSM_E_CLOSED);
@@ -4294,9 +4395,11 @@ TCPSM__FN void tcpsm__set_mtu(tcpsm_conn *c, uint32_t mtu)
 {
     struct tcpsm__runs r;
     c->mtu = (uint16_t)mtu;
+    if (!tcpsm__synchronized(c))
+        return;
     c->more = (uint8_t)(c->more & ~TCPSM__M_FULL_ACKED);
     c->ptb_mtu = 0;
-    if (!tcpsm__synchronized(c) || c->runs_n == 0)
+    if (c->runs_n == 0)
         return;
     r = tcpsm__runs_of(c); /* RFC 1191 s6.5: send again, no penalty */
     tcpsm__runs_lose_first(&r, r.end[0]);
@@ -4410,7 +4513,9 @@ TCPSM__FN void tcpsm__fire(tcpsm_conn *c, uint32_t which)
 
 /* --- sending --- */
 
-/* Every segment with ACK carries all that one owes. */
+/* Every segment with ACK carries all that one owes (RFC9293-MUST-58,
+   RFC9293-MUST-59: input never sends, so what came in one batch is
+   acknowledged at once). */
 TCPSM__FN void tcpsm__acked(tcpsm_conn *c)
 {
     c->last_ack = c->rcv_nxt;
@@ -4470,6 +4575,7 @@ TCPSM__FN void tcpsm__fill(tcpsm_conn *c, struct tcpsm__seg *s,
     }
 }
 
+/* RFC9293-MUST-45: what was there at the handshake, ever after. */
 TCPSM__FN void tcpsm__out_tuple(const tcpsm_conn *c, tcpsm_out *out)
 {
     memcpy(out->tuple.local, c->local, 16);
@@ -4496,7 +4602,7 @@ TCPSM__FN tcpsm_ret tcpsm__emit(tcpsm_conn *c, tcpsm_out *out,
     out->gso_size = 0;
     out->segs = 1;
     out->tos = (uint8_t)(c->tos & ~3u);
-    out->ttl = c->ttl; /* RFC9293-MUST-49, -SHLD-22 */
+    out->ttl = c->ttl; /* RFC9293-MUST-49, RFC9293-SHLD-22 */
     memset(out->zero, 0, sizeof out->zero);
     memset(out->ref, 0, sizeof out->ref);
     out->csum = TCPSM_CSUM_FULL;
@@ -4554,9 +4660,9 @@ TCPSM__FN tcpsm_ret tcpsm__do_syn(tcpsm_conn *c, tcpsm_out *out)
     int again = c->snd_nxt != c->snd_una;
     tcpsm__fill(c, &s, answer ? TCPSM__SYN | TCPSM__ACK : TCPSM__SYN,
                 c->snd_una);
-    s.mss = (uint16_t)tcpsm__adv_mss(c); /* RFC9293-MUST-14, -SHLD-5 */
+    s.mss = (uint16_t)tcpsm__adv_mss(c); /* RFC9293-MUST-14, RFC9293-SHLD-5 */
     if (!answer || tcpsm__is(c, TCPSM__F_WS))
-        s.scale = c->rcv_scale;
+        s.scale = (uint8_t)tcpsm__rcv_shift(c);
     if (c->opts & TCPSM_NO_SCALE)
         s.scale = TCPSM__NO_SCALE;
     s.sack_ok = answer ? tcpsm__sack_on(c) != 0
@@ -4605,7 +4711,7 @@ TCPSM__FN tcpsm_ret tcpsm__do_text(tcpsm_conn *c, tcpsm_out *out,
     tcpsm__fill_sack(c, &s, 0);
     s.wnd = tcpsm__window(c, 0);
     if (n != 0 && (off + n == c->snd_len || record))
-        s.flags |= TCPSM__PSH; /* RFC9293-MUST-61, -SHLD-27 */
+        s.flags |= TCPSM__PSH; /* RFC9293-MUST-61, RFC9293-SHLD-27 */
     if (fin)
         s.flags |= TCPSM__FIN;
     tcpsm__acked(c);
@@ -4629,29 +4735,6 @@ TCPSM__FN uint32_t tcpsm__fit(const tcpsm_conn *c, const tcpsm_out *out)
     if (c->opts & TCPSM_GATHER)
         return 65495u - hdr;
     return tcpsm__min(out->cap, 65495u) - hdr;
-}
-
-TCPSM__FN tcpsm_ret tcpsm__do_resend(tcpsm_conn *c, tcpsm_out *out)
-{
-    struct tcpsm__runs r = tcpsm__runs_of(c);
-    uint32_t i = 0, len = tcpsm__resend_len(c, &i), seq, end, text;
-    int fin;
-    len = tcpsm__min(len, tcpsm__fit(c, out));
-    seq = tcpsm__run_start(&r, i);
-    end = seq + len;
-    fin = tcpsm__is(c, TCPSM__F_FIN_SENT) && end == c->snd_nxt;
-    text = len - (uint32_t)fin;
-    tcpsm__runs_resent(&r, i, end, tcpsm__now32(c), c->min_rtt);
-    c->runs_n = r.n;
-    c->flags &= ~TCPSM__F_FORCE;
-    /* RFC6298-10: no timeout within one RTO of this. Note: so NewReno here
-       is the "slow but steady" variant of RFC 6582 s4. */
-    if (seq == c->snd_una)
-        tcpsm__disarm(c, TCPSM__T_RTX);
-    c->sent_at = tcpsm__ticks(c->now);
-    TCPSM__COUNT(c, retransmits, 1);
-    TCPSM_TRACE(c, TCPSM_TRACE_RETRANSMIT, seq, len);
-    return tcpsm__do_text(c, out, seq, text, fin, text);
 }
 
 /* A train's length, from one segment's; whole segments only. */
@@ -4684,6 +4767,18 @@ TCPSM__FN void tcpsm__after_idle(tcpsm_conn *c)
     tcpsm__cc(c, TCPSM__CC_IDLE, &e);
 }
 
+/* Has SND.NXT reached the record's end? Then the next may be queued. */
+TCPSM__FN void tcpsm__record_sent(tcpsm_conn *c)
+{
+    if (!tcpsm__is(c, TCPSM__F_EOR) || tcpsm__seq_lt(c->snd_nxt, c->eor))
+        return;
+    c->flags &= ~TCPSM__F_EOR;
+    c->eor = 0;
+    if (c->more & TCPSM__M_SHORT_SEND)
+        tcpsm__raise(c, TCPSM_EV_WRITABLE);
+    c->more = (uint8_t)(c->more & ~TCPSM__M_SHORT_SEND);
+}
+
 TCPSM__FN tcpsm_ret tcpsm__do_data(tcpsm_conn *c, tcpsm_out *out)
 {
     struct tcpsm__runs r;
@@ -4701,13 +4796,7 @@ TCPSM__FN tcpsm_ret tcpsm__do_data(tcpsm_conn *c, tcpsm_out *out)
     c->snd_nxt = seq + n + (uint32_t)fin;
     if (fin)
         c->flags |= TCPSM__F_FIN_SENT;
-    if (tcpsm__is(c, TCPSM__F_EOR) && tcpsm__seq_le(c->eor, c->snd_nxt)) {
-        c->flags &= ~TCPSM__F_EOR;
-        c->eor = 0;
-        if (c->more & TCPSM__M_SHORT_SEND)
-            tcpsm__raise(c, TCPSM_EV_WRITABLE);
-        c->more = (uint8_t)(c->more & ~TCPSM__M_SHORT_SEND);
-    }
+    tcpsm__record_sent(c);
     c->flags &= ~TCPSM__F_OVERRIDE;
     c->sent_at = tcpsm__ticks(c->now);
     c->more |= TCPSM__M_SENT;
@@ -4716,6 +4805,53 @@ TCPSM__FN tcpsm_ret tcpsm__do_data(tcpsm_conn *c, tcpsm_out *out)
                      tcpsm__now32(c), c->min_rtt);
     c->runs_n = r.n;
     return ret;
+}
+
+/* The window has opened, and all that is in flight is a probe's octet: it
+   goes with the text behind it, in one segment (RFC9293-SHLD-28). */
+TCPSM__FN int tcpsm__unprobe(tcpsm_conn *c)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    if (r.n != 1 || !(r.meta[0] & TCPSM__R_PROBE) ||
+        tcpsm__is(c, TCPSM__F_FIN_SENT | TCPSM__F_SYN_OUT) ||
+        tcpsm__unsent(c) == 0)
+        return 0;
+    tcpsm__runs_delete(&r, 0, 1);
+    c->snd_nxt = c->snd_una;
+    c->runs_n = 0;
+    if (tcpsm__new_len(c) != 0)
+        return 1;
+    c->snd_nxt = c->snd_una + 1; /* held back: then the octet alone */
+    tcpsm__runs_push(&r, c->snd_nxt,
+                     TCPSM__R_LOST | TCPSM__R_RETX | TCPSM__R_PROBE,
+                     tcpsm__now32(c), 0);
+    c->runs_n = r.n;
+    return 0;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__do_resend(tcpsm_conn *c, tcpsm_out *out)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    uint32_t i = 0, len = tcpsm__resend_len(c, &i), seq, end, text;
+    int fin;
+    if (tcpsm__unprobe(c))
+        return tcpsm__do_data(c, out);
+    len = tcpsm__min(len, tcpsm__fit(c, out));
+    seq = tcpsm__run_start(&r, i);
+    end = seq + len;
+    fin = tcpsm__is(c, TCPSM__F_FIN_SENT) && end == c->snd_nxt;
+    text = len - (uint32_t)fin;
+    tcpsm__runs_resent(&r, i, end, tcpsm__now32(c), c->min_rtt);
+    c->runs_n = r.n;
+    c->flags &= ~TCPSM__F_FORCE;
+    /* RFC6298-10: no timeout within one RTO of this. Note: so NewReno here
+       is the "slow but steady" variant of RFC 6582 s4. */
+    if (seq == c->snd_una)
+        tcpsm__disarm(c, TCPSM__T_RTX);
+    c->sent_at = tcpsm__ticks(c->now);
+    TCPSM__COUNT(c, retransmits, 1);
+    TCPSM_TRACE(c, TCPSM_TRACE_RETRANSMIT, seq, len);
+    return tcpsm__do_text(c, out, seq, text, fin, text);
 }
 
 /* One octet at SND.UNA past the window's edge (RFC 9293 s3.8.6.1): the
@@ -4728,10 +4864,12 @@ TCPSM__FN tcpsm_ret tcpsm__do_probe(tcpsm_conn *c, tcpsm_out *out)
     int fin = c->snd_len == 0;
     tcpsm_ret ret = tcpsm__do_text(c, out, seq, fin ? 0 : 1, fin, 1);
     c->flags &= ~TCPSM__F_PROBE_DUE;
+    c->more |= TCPSM__M_PROBED;
     TCPSM__COUNT(c, probes, 1);
     if (c->snd_nxt != seq)
         return ret;
     c->snd_nxt = seq + 1;
+    tcpsm__record_sent(c);
     if (fin)
         c->flags |= TCPSM__F_FIN_SENT;
     tcpsm__runs_push(&r, c->snd_nxt,
@@ -4807,6 +4945,13 @@ TCPSM_DEF tcpsm_ret tcpsm_output(tcpsm_conn *c, tcpsm_out *out,
 
 /* --- strangers (RFC 9293 s3.10.7.1) --- */
 
+/* 127/8 and ::1 talk to each other only. */
+TCPSM__FN int tcpsm__both_loopback(const tcpsm_in *in)
+{
+    return !tcpsm__unicast(in->src, in->family, 0) &&
+           !tcpsm__unicast(in->dst, in->family, 0);
+}
+
 TCPSM_DEF tcpsm_ret tcpsm_stranger(const tcpsm_in *in, tcpsm_out *out)
 {
     struct tcpsm__seg s, r;
@@ -4818,7 +4963,8 @@ TCPSM_DEF tcpsm_ret tcpsm_stranger(const tcpsm_in *in, tcpsm_out *out)
         return TCPSM_E_SPACE;
     if (tcpsm__parse(&s, (const uint8_t *)in->data, in->len) != 0 ||
         (s.flags & TCPSM__RST) ||
-        !tcpsm__addresses_ok(in, s.sport, s.dport, 1, 0) ||
+        !tcpsm__addresses_ok(in, s.sport, s.dport, tcpsm__both_loopback(in),
+                             0) ||
         (!(in->flags & TCPSM_IN_CSUM_OK) && !tcpsm__sum_good(in)))
         return 0;
     memset(&r, 0, sizeof r);
@@ -4889,9 +5035,7 @@ TCPSM__FN int tcpsm__icmp6_kind(uint8_t type, uint8_t code)
         return TCPSM__ICMP_SOFT;
     if (type == 1)
         return code == 1 || code == 4 ? TCPSM__ICMP_HARD : TCPSM__ICMP_SOFT;
-    if (type == 4 && code == 1)
-        return TCPSM__ICMP_HARD;
-    return type == 4 ? TCPSM__ICMP_SOFT : TCPSM__ICMP_IGNORE;
+    return type == 4 && code < 3 ? TCPSM__ICMP_SOFT : TCPSM__ICMP_IGNORE;
 }
 
 /* RFC 1191 s7: a router that does not tell; the next plateau below. */
@@ -4915,9 +5059,13 @@ TCPSM__FN uint8_t tcpsm__too_big(tcpsm_conn *c, const uint8_t *m,
     uint32_t mtu = v4 ? tcpsm__get16(m + 6) : tcpsm__get32(m + 4);
     if (v4 && mtu == 0)
         mtu = tcpsm__plateau(tcpsm__get16(ip + 2));
-    mtu = tcpsm__max(mtu, v4 ? TCPSM__MTU4_FLOOR : TCPSM__MTU6_FLOOR);
+    if (!v4 && mtu < TCPSM__MTU6_LEAST)
+        return TCPSM_DROP_ICMP; /* RFC 8201 s4: MUST discard it */
+    if (v4)
+        mtu = tcpsm__max(mtu, TCPSM__MTU4_FLOOR);
     if (mtu >= c->mtu)
         return TCPSM_DROP_ICMP; /* RFC5927-7, -10 */
+
     if (c->more & TCPSM__M_FULL_ACKED)
         c->ptb_mtu = (uint16_t)mtu; /* RFC5927-9: wait for a timeout */
     else
@@ -4936,7 +5084,7 @@ TCPSM__FN void tcpsm__icmp_error(tcpsm_conn *c, int kind, const uint8_t *m)
         tcpsm__finish(c, TCPSM_E_UNREACHABLE);
         return;
     }
-    tcpsm__report(c); /* RFC9293-MUST-54, -MUST-56, -SHLD-25 */
+    tcpsm__report(c); /* RFC9293-MUST-54, RFC9293-MUST-56 */
 }
 
 /* Is the quoted datagram this connection's, with SEQ in flight? */
@@ -4984,6 +5132,8 @@ TCPSM_DEF tcpsm_ret tcpsm_icmp(tcpsm_conn *c, const void *msg, uint32_t len,
     tcpsm__tick(c, now);
     if (kind == TCPSM__ICMP_BIG)
         why = tcpsm__too_big(c, m, m + 8);
+    if (kind == TCPSM__ICMP_BIG)
+        TCPSM__COUNT(c, drops[why], why != TCPSM_DROP_NONE);
     else
         tcpsm__icmp_error(c, kind, m);
     tcpsm__sync(c);
@@ -5027,7 +5177,8 @@ TCPSM__FN void tcpsm__queued(tcpsm_conn *c, uint32_t n, uint32_t flags)
         c->flags |= TCPSM__F_EOR;
         c->eor = end;
     }
-    if ((flags & TCPSM_URG) && n != 0) { /* RFC9293-MUST-30, -MUST-62 */
+    /* RFC9293-MUST-30, RFC9293-MUST-62 */
+    if ((flags & TCPSM_URG) && n != 0) {
         c->flags |= TCPSM__F_SND_URG;
         c->snd_up = end;
         if (c->snd_wnd == 0 && tcpsm__synchronized(c))
@@ -5204,6 +5355,14 @@ TCPSM_DEF tcpsm_ret tcpsm_shutdown(tcpsm_conn *c)
     return 0;
 }
 
+/* The owner reads and writes no more. */
+TCPSM__FN void tcpsm__leave(tcpsm_conn *c)
+{
+    c->flags |= TCPSM__F_CLOSED;
+    c->rcv_len = c->rcv_head = 0;
+    tcpsm__wake_up(c);
+}
+
 TCPSM_DEF tcpsm_ret tcpsm_abort(tcpsm_conn *c)
 {
     if (c == NULL)
@@ -5216,9 +5375,7 @@ TCPSM_DEF tcpsm_ret tcpsm_abort(tcpsm_conn *c)
         tcpsm__finish(c, 0);
     else
         tcpsm__reset(c, 0);
-    c->flags |= TCPSM__F_CLOSED;
-    c->rcv_len = c->rcv_head = 0;
-    tcpsm__wake_up(c);
+    tcpsm__leave(c);
     return 0;
 }
 
@@ -5230,8 +5387,13 @@ TCPSM_DEF tcpsm_ret tcpsm_close(tcpsm_conn *c)
     if (c->state == TCPSM_CLOSED || tcpsm__is(c, TCPSM__F_CLOSED))
         return 0;
     unread = c->rcv_len != 0 && tcpsm__synchronized(c);
-    if ((unread && c->state != TCPSM_TIME_WAIT) || c->k_linger == 0) {
-        tcpsm_abort(c); /* RFC9293-SHLD-3; RFC 2525 s2.17 */
+    if (unread && c->state != TCPSM_TIME_WAIT) {
+        tcpsm__reset(c, 0); /* RFC9293-SHLD-3; RFC 2525 s2.17 */
+        tcpsm__leave(c);
+        return 1;
+    }
+    if (c->k_linger == 0) {
+        tcpsm_abort(c);
         return 1;
     }
     if (c->state == TCPSM_LISTEN ||
@@ -5239,11 +5401,10 @@ TCPSM_DEF tcpsm_ret tcpsm_close(tcpsm_conn *c)
         tcpsm_abort(c);
         return 0;
     }
-    c->rcv_len = c->rcv_head = 0;
     (void)tcpsm_shutdown(c);
-    c->flags |= TCPSM__F_CLOSED;
-    tcpsm__disarm(c, TCPSM__T_UTO); /* a linger time may be shorter */
-    tcpsm__wake_up(c);
+    tcpsm__leave(c);
+    if (c->k_linger != TCPSM__K_OFF)
+        tcpsm__disarm(c, TCPSM__T_UTO); /* it may be shorter */
     return 0;
 }
 
@@ -5374,7 +5535,9 @@ TCPSM__FN tcpsm_ret tcpsm__set_sizes(tcpsm_conn *c, uint32_t option,
     case TCPSM_SET_MAXSEG:
         if (v > 65535u || v < TCPSM__MSS_FLOOR)
             return TCPSM_E_ARG;
-        if (c->state <= TCPSM_SYN_SENT || v < c->mss)
+        if (c->state <= TCPSM_SYN_RECEIVED)
+            c->ptb_mtu = (uint16_t)v;
+        if (v < c->mss)
             c->mss = (uint16_t)v;
         return 0;
     case TCPSM_SET_LOWAT:
@@ -5472,11 +5635,12 @@ TCPSM__FN tcpsm_ret tcpsm__attach_rcv(tcpsm_conn *c, uint8_t *mem,
     if (len == 0) {
         if (c->rcv_len + held != 0 && c->state != TCPSM_CLOSED)
             return TCPSM_E_STATE;
-        if (wnd > (tcpsm__size_dec(c->promise) >> c->rcv_scale)
-                      << c->rcv_scale)
+        if (wnd > (tcpsm__size_dec(c->promise) >> tcpsm__rcv_shift(c))
+                      << tcpsm__rcv_shift(c))
             return TCPSM_E_STATE;
         c->rcv_len = 0;
-    } else if (len < need) {
+    } else if (len < need || (live && len >> tcpsm__rcv_shift(c) < 4 &&
+                              tcpsm__rcv_shift(c) != 0)) {
         return TCPSM_E_STATE; /* law 8 */
     } else {
         tcpsm__ring_read(mem, c->p.rcv, c->rcv_cap, c->rcv_head, 0,
@@ -5485,6 +5649,8 @@ TCPSM__FN tcpsm_ret tcpsm__attach_rcv(tcpsm_conn *c, uint8_t *mem,
     c->p.rcv = mem;
     c->rcv_cap = len;
     c->rcv_head = 0;
+    if (c->state <= TCPSM_LISTEN)
+        tcpsm__choose_scale(c);
     tcpsm__update_window(c);
     return 0;
 }
@@ -5612,11 +5778,13 @@ TCPSM_DEF tcpsm_ret tcpsm_open_from(tcpsm_conn *c, const tcpsm_tuple *t,
     c->snd_una = c->snd_nxt = c->snd_up = f->snd_nxt;
     c->rcv_nxt = c->last_ack = f->rcv_nxt;
     c->rcv_edge = f->rcv_nxt + f->rcv_wnd;
-    c->snd_scale = f->scaling ? f->snd_scale : 0;
-    c->rcv_scale = f->scaling ? f->rcv_scale : 0;
+    c->scales = 0;
+    if (f->scaling)
+        tcpsm__set_scales(c, f->snd_scale, f->rcv_scale);
     c->snd_wnd = f->snd_wnd;
     c->snd_wl1 = f->rcv_nxt;
-    c->wnd_max = (uint16_t)tcpsm__min(f->snd_wnd >> c->snd_scale, 65535);
+    c->wnd_max =
+        (uint16_t)tcpsm__min(f->snd_wnd >> tcpsm__snd_shift(c), 65535);
     c->ts_offset = f->ts_offset;
     c->mss = (uint16_t)tcpsm__max(f->peer_mss, TCPSM__MSS_FLOOR);
     if (f->timestamps) {
@@ -5643,8 +5811,8 @@ TCPSM_DEF void tcpsm_facts_of(const tcpsm_conn *c, tcpsm_facts *f)
     f->ts_offset = c->ts_offset;
     f->rtt_us = c->srtt;
     f->peer_mss = c->mss;
-    f->snd_scale = c->snd_scale;
-    f->rcv_scale = c->rcv_scale;
+    f->snd_scale = (uint8_t)tcpsm__snd_shift(c);
+    f->rcv_scale = (uint8_t)tcpsm__rcv_shift(c);
     f->timestamps = tcpsm__ts_on(c) != 0;
     f->sack = tcpsm__sack_on(c) != 0;
     f->scaling = tcpsm__is(c, TCPSM__F_WS) != 0;
@@ -5660,8 +5828,8 @@ TCPSM_DEF void tcpsm_status(const tcpsm_conn *c, struct tcpsm_info *i)
     memset(i, 0, sizeof *i);
     i->state = c->state;
     i->family = tcpsm__family(c);
-    i->snd_scale = c->snd_scale;
-    i->rcv_scale = c->rcv_scale;
+    i->snd_scale = (uint8_t)tcpsm__snd_shift(c);
+    i->rcv_scale = (uint8_t)tcpsm__rcv_shift(c);
     i->timestamps = tcpsm__ts_on(c) != 0;
     i->sack = tcpsm__sack_on(c) != 0;
     i->scaling = tcpsm__is(c, TCPSM__F_WS) != 0;
@@ -5710,7 +5878,10 @@ TCPSM_DEF void tcpsm_status(const tcpsm_conn *c, struct tcpsm_info *i)
 TCPSM__FN int tcpsm__check_rings(const tcpsm_conn *c)
 {
     uint32_t wnd = c->rcv_edge - c->rcv_nxt;
-    int live = tcpsm__reads(c) || c->state == TCPSM_SYN_RECEIVED;
+    int live = tcpsm__reads(c) || c->state == TCPSM_SYN_RECEIVED ||
+               c->state == TCPSM_SYN_SENT;
+    if (c->state == TCPSM_SYN_SENT && (c->rcv_len != 0 || c->rcv_nxt != 0))
+        return 18;
     if ((c->rcv_cap == 0) != (c->p.rcv == NULL))
         return 10;
     if (c->rcv_cap > TCPSM_MAX_RING || c->rcv_len > c->rcv_cap)
@@ -5797,6 +5968,12 @@ TCPSM__FN int tcpsm__check_flags(const tcpsm_conn *c)
         return 41;
     if (c->state > TCPSM_LISTEN && tcpsm__is(c, TCPSM__F_RST_DUE))
         return 42;
+    if (tcpsm__is(c, TCPSM__F_PROBE_DUE) &&
+        tcpsm__rtx_kind(c) != TCPSM__RTX_PERSIST)
+        return 43;
+    if (tcpsm__is(c, TCPSM__F_KEEP_DUE) &&
+        (tcpsm__aux_kind(c) != TCPSM__AUX_KEEP || !tcpsm__synchronized(c)))
+        return 44;
     return 0;
 }
 
@@ -5805,7 +5982,7 @@ TCPSM__FN int tcpsm__check_numbers(const tcpsm_conn *c)
     uint32_t kind = tcpsm__rtx_kind(c);
     if (c->state >= TCPSM_STATES)
         return 1;
-    if (c->snd_scale > 14 || c->rcv_scale > 14)
+    if (tcpsm__snd_shift(c) > 14 || tcpsm__rcv_shift(c) > 14)
         return 2;
     if (c->opts >> 12 > 14)
         return 3;
@@ -5932,7 +6109,7 @@ TCPSM_DEF uint32_t tcpsm_version(void)
     F16(44, k_uto) F16(45, k_keep_idle) F16(46, k_keep_interval)             \
     F16(47, k_msl) F16(48, k_linger) F16(49, lowat) F16(50, dsack_len[0])    \
     F16(51, dsack_len[1])                                                    \
-    F8(60, state) F8(61, snd_scale) F8(62, rcv_scale) F8(63, tos)            \
+    F8(60, state) F8(61, scales) F8(62, sack_seen) F8(63, tos)               \
     F8(64, ttl) F8(65, tos_seen) F8(66, error) F8(67, soft)                  \
     F8(68, dupacks) F8(69, backoff) F8(70, probes) F8(71, owed)              \
     F8(72, ack_segs) F8(73, ack_every) F8(74, quick) F8(75, chal_n)          \
