@@ -96,10 +96,10 @@ typedef struct {
     uint16_t zone;
     uint8_t family;
     struct tcpsm_counters n;
-    tcpsm_in in;        /* the last IN */
-    tcpsm_ret ret;      /* and what it returned */
-    pair_segment seg;   /* the last OUT */
-    tcpsm_out head;     /* and the rest of tcpsm_out, without pointers */
+    tcpsm_in in;      /* the last IN */
+    tcpsm_ret ret;    /* and what it returned */
+    pair_segment seg; /* the last OUT */
+    tcpsm_out head;   /* and the rest of tcpsm_out, without pointers */
     uint8_t buf[PAIR_TRAIN + 64]; /* bytes of the last IN */
     struct {
         uint8_t bytes[PAIR_PACKET];
@@ -144,9 +144,9 @@ TEST__UNUSED TEST__PRINTF(3, 4) static void wire__step(const char *file,
     va_start(ap, fmt);
     vsnprintf(w.text, sizeof w.text, fmt, ap);
     va_end(ap);
-    test_context("at %s:%d %s", strrchr(file, '/') ? strrchr(file, '/') + 1
-                                                   : file,
-                 line, w.text);
+    test_context("at %s:%d %s",
+                 strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line,
+                 w.text);
 }
 
 WIRE_FN double wire_seconds(void)
@@ -500,8 +500,7 @@ WIRE_FN void wire__build(const char *text)
     if (x.len > PAIR_TRAIN - n)
         WIRE_FAIL("too much payload");
     for (i = 0; i < x.len; i++)
-        b[n + i] =
-            wire_byte(0, x.seq + i + (x.flags & PAIR_SYN ? 1u : 0u));
+        b[n + i] = wire_byte(0, x.seq + i + (x.flags & PAIR_SYN ? 1u : 0u));
     n += x.len;
     if (x.cut >= 0 && (uint32_t)x.cut < n)
         n = (uint32_t)x.cut;
@@ -617,8 +616,7 @@ WIRE_FN void wire__compare(const pair_segment *s, const char *text)
            (x.has_ws && !x.any_ws && s->wscale != (int)x.ws);
     bad |= x.has_sackok != s->sack_permitted;
     if (x.has_ts)
-        bad |= !s->timestamps ||
-               (!x.any_tsval && s->ts_val != x.ts_val) ||
+        bad |= !s->timestamps || (!x.any_tsval && s->ts_val != x.ts_val) ||
                (!x.any_tsecr && s->ts_ecr != x.ts_ecr);
     else
         bad |= s->timestamps != (w.ts && !x.nots && !(s->flags & PAIR_RST)) &&
@@ -684,9 +682,8 @@ WIRE_FN void wire__deadline(double s, int never)
     tcpsm_time d = tcpsm_deadline(w.c);
 
     if (never ? d != TCPSM_NEVER : d != w.t0 + wire__us(s))
-        WIRE_FAIL("deadline is %f", d == TCPSM_NEVER
-                                        ? -1.0
-                                        : (double)(d - w.t0) / 1e6);
+        WIRE_FAIL("deadline is %f",
+                  d == TCPSM_NEVER ? -1.0 : (double)(d - w.t0) / 1e6);
 }
 
 WIRE_FN void wire__stranger(const char *text)
@@ -761,8 +758,7 @@ WIRE_FN void wire__is(const char *what, long long got, long long want)
 #define IN(...) (WIRE__STEP(__VA_ARGS__), wire__in_expect(0, 0))
 #define IN_DROP(drop, ...)                                                   \
     (WIRE__STEP(__VA_ARGS__), wire__in_expect(0, (drop)))
-#define IN_RET(ret, ...)                                                     \
-    (WIRE__STEP(__VA_ARGS__), wire__in_expect((ret), -1))
+#define IN_RET(ret, ...) (WIRE__STEP(__VA_ARGS__), wire__in_expect((ret), -1))
 #define IN_ANY(...) (WIRE__STEP(__VA_ARGS__), wire__in(w.text))
 #define IN_NOTHING(drop, ...)                                                \
     (WIRE__STEP(__VA_ARGS__), wire__in_nothing(drop))

@@ -281,7 +281,7 @@ TEST(values_out_of_range)
         CHECK_EQ(tcpsm_init(w.c, &w.cfg), TCPSM_E_ARG);                      \
     } while (0)
     REFUSED(dscp, 64);
-    REFUSED(keep_count, 1);       /* RFC9293-MUST-29 */
+    REFUSED(keep_count, 1);        /* RFC9293-MUST-29 */
     REFUSED(ack_delay_us, 500000); /* RFC9293-MUST-40 */
     REFUSED(rto_max_ms, 1800001);
     REFUSED(rcv_max, TCPSM_MAX_RING + 1);

@@ -280,8 +280,7 @@ TEST(law_9_blind_segments_change_nothing)
         "PA 70000 ack 1 win 9 len 100 ts 1000500 * tos 3",
         "PA 70000 ack 2 win 9 ts 1000500 * sack 51:101",
         "FUPA -200 ack 2 win 65535 len 100 urg 300 ts 1000500 *",
-        "FA 70000 ack 1 win 0 ts 1000500 *",
-        "A -1 ack 1 win 0 ts 1000500 *",
+        "FA 70000 ack 1 win 0 ts 1000500 *", "A -1 ack 1 win 0 ts 1000500 *",
         "A -2147483600 ack 101 win 0 ts 1000500 *",
         /* ACK of what was never sent */
         "PA 2 ack 4000 win 9 len 90 ts 1000500 *",
@@ -307,12 +306,11 @@ TEST(law_9_blind_segments_change_nothing)
         "R 3 ts 1000500 *", "RA 60 ack 2 win 0 len 5 ts 1000500 *",
         "R -1 ts 1000500 *", "R 70000 win 0 nots",
         /* broken */
-        "PA 2 ack 2 win 9 len 90 badsum",
-        "PA 2 ack 2 win 9 len 90 raw 0200"};
-    static const int states[] = {
-        TCPSM_ESTABLISHED, TCPSM_FIN_WAIT_1, TCPSM_FIN_WAIT_2,
-        TCPSM_CLOSE_WAIT,  TCPSM_CLOSING,    TCPSM_LAST_ACK,
-        TCPSM_TIME_WAIT};
+        "PA 2 ack 2 win 9 len 90 badsum", "PA 2 ack 2 win 9 len 90 raw 0200"};
+    static const int states[] = {TCPSM_ESTABLISHED, TCPSM_FIN_WAIT_1,
+                                 TCPSM_FIN_WAIT_2,  TCPSM_CLOSE_WAIT,
+                                 TCPSM_CLOSING,     TCPSM_LAST_ACK,
+                                 TCPSM_TIME_WAIT};
     struct tcpsm_info i;
     tcpsm_conn before;
     uint32_t s, k;
@@ -343,12 +341,16 @@ TEST(law_9_blind_segments_change_nothing)
 /* The same in SYN-RECEIVED, where the ACK is all that proves anything. */
 TEST(law_9_syn_received)
 {
-    static const char *const blind[] = {
-        "PA 1 ack 0 win 9 len 10",  "PA 1 ack 2 win 9 len 10",
-        "PA 1 ack -9 win 9 len 10", "P 1 win 9 len 10",
-        "PA 70000 ack 1 len 10",    "FA -50 ack 1",
-        "F 1",                      "R 5",
-        "R 0",                      "SA 70000 ack 1"};
+    static const char *const blind[] = {"PA 1 ack 0 win 9 len 10",
+                                        "PA 1 ack 2 win 9 len 10",
+                                        "PA 1 ack -9 win 9 len 10",
+                                        "P 1 win 9 len 10",
+                                        "PA 70000 ack 1 len 10",
+                                        "FA -50 ack 1",
+                                        "F 1",
+                                        "R 5",
+                                        "R 0",
+                                        "SA 70000 ack 1"};
     struct tcpsm_info i;
     tcpsm_conn before;
     uint32_t k;

@@ -184,7 +184,7 @@ TEST(RFC9293_MUST_5_options_of_wrong_length_or_place)
     OPENED("win 65535 mss 1000");
     IN("A 1 ack 1 mss 100"); /* RFC9293-MUST-5: parsed; but no SYN */
     IN("A 1 ack 1 ws 14");
-    IN("A 1 ack 1 raw FD04ABCD"); /* RFC9293-MUST-6 */
+    IN("A 1 ack 1 raw FD04ABCD");                 /* RFC9293-MUST-6 */
     IN("A 1 ack 1 raw 0101010101FD06AABBCCDD01"); /* RFC9293-MUST-64 */
     IN("A 1 ack 1 raw 00FFFFFF");                 /* RFC9293-MUST-69 */
     IN("A 1 ack 1 ts 5 0"); /* RFC7323-8: not negotiated */
@@ -203,8 +203,8 @@ TEST(RFC9293_MUST_5_options_of_wrong_length_or_place)
 /* RFC9293-MUST-57, -MUST-63, s3.9.2.3 and LAND */
 TEST(RFC9293_MUST_63_invalid_addresses)
 {
-    static const uint8_t bad[][4] = {{0, 0, 0, 0},       {127, 0, 0, 1},
-                                     {224, 0, 0, 1},     {239, 1, 2, 3},
+    static const uint8_t bad[][4] = {{0, 0, 0, 0},         {127, 0, 0, 1},
+                                     {224, 0, 0, 1},       {239, 1, 2, 3},
                                      {255, 255, 255, 255}, {240, 0, 0, 1}};
     uint32_t i;
 

@@ -62,8 +62,8 @@ TEST(events_of_a_life)
     LEVELS(TCPSM_EV_CONNECTED | TCPSM_EV_EOF);
     IN("A 21 ack 12");
     CHECK(tcpsm_events(w.c) & TCPSM_EV_DONE);
-    CHECK(!(tcpsm_events(w.c) & (TCPSM_EV_CONNECTED | TCPSM_EV_WRITABLE |
-                                 TCPSM_EV_ERROR)));
+    CHECK(!(tcpsm_events(w.c) &
+            (TCPSM_EV_CONNECTED | TCPSM_EV_WRITABLE | TCPSM_EV_ERROR)));
     CHECK(tcpsm_take(w.c) & TCPSM_EV_DONE);
     EVENTS(0);
 }

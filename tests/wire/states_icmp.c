@@ -65,8 +65,8 @@ TEST(RFC9293_MUST_56_soft_errors_never_abort_v4)
 {
     struct {
         int type, code;
-    } const soft[] = {{3, 0}, {3, 1}, {3, 5}, {11, 0}, {11, 1}, {12, 0},
-                      {12, 1}, {12, 2}, {3, 6}, {3, 13}};
+    } const soft[] = {{3, 0},  {3, 1},  {3, 5},  {11, 0}, {11, 1},
+                      {12, 0}, {12, 1}, {12, 2}, {3, 6},  {3, 13}};
     uint32_t i;
 
     for (i = 0; i < sizeof soft / sizeof *soft; i++) {
@@ -92,8 +92,7 @@ TEST(RFC9293_MUST_56_soft_errors_never_abort_v6)
 {
     struct {
         int type, code;
-    } const soft[] = {{1, 0}, {1, 3}, {3, 0}, {3, 1},
-                      {4, 0}, {4, 1}, {4, 2}};
+    } const soft[] = {{1, 0}, {1, 3}, {3, 0}, {3, 1}, {4, 0}, {4, 1}, {4, 2}};
     uint32_t i;
 
     for (i = 0; i < sizeof soft / sizeof *soft; i++) {

@@ -108,11 +108,10 @@ TEST(law_7_silence_ends_what_waits_for_an_answer)
 {
     const struct {
         int state, ends;
-    } row[] = {{TCPSM_LISTEN, 0},      {TCPSM_SYN_SENT, 1},
-               {TCPSM_ESTABLISHED, 0}, {TCPSM_FIN_WAIT_1, 1},
-               {TCPSM_FIN_WAIT_2, 0},  {TCPSM_CLOSE_WAIT, 0},
-               {TCPSM_CLOSING, 1},     {TCPSM_LAST_ACK, 1},
-               {TCPSM_TIME_WAIT, 1}};
+    } row[] = {
+        {TCPSM_LISTEN, 0},     {TCPSM_SYN_SENT, 1},   {TCPSM_ESTABLISHED, 0},
+        {TCPSM_FIN_WAIT_1, 1}, {TCPSM_FIN_WAIT_2, 0}, {TCPSM_CLOSE_WAIT, 0},
+        {TCPSM_CLOSING, 1},    {TCPSM_LAST_ACK, 1},   {TCPSM_TIME_WAIT, 1}};
     uint32_t i;
 
     for (i = 0; i < sizeof row / sizeof *row; i++) {

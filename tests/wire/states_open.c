@@ -68,6 +68,27 @@ TEST(third_segment_with_text_and_fin)
     READ_IS(TCPSM_E_EOF);
 }
 
+/* ... nor if there is no ring yet: it is asked for, without a change. */
+TEST(third_segment_with_text_asks_for_a_ring)
+{
+    tcpsm_conn before;
+
+    START();
+    w.rcv_ring = 0;
+    w.cfg.rcv_promise = 4096;
+    LISTEN();
+    IN("S 0 win 5000");
+    OUT("SA 0 ack 1 mss 1460 win 4096");
+    before = *w.c;
+    IN_RET(TCPSM_E_RING, "PA 1 ack 1 win 5000 len 20");
+    CHECK_MEM(&before, w.c, sizeof before);
+    CHECK(w.in.conn == w.c);
+    CHECK_EQ(tcpsm_attach(w.c, TCPSM_RECEIVE, w.p.rcv[0], 8192, NULL), 0);
+    IN("PA 1 ack 1 win 5000 len 20");
+    STATE(TCPSM_ESTABLISHED);
+    READ(20);
+}
+
 /* SYN,ACK with text and FIN: RFC 9293 s3.10.7.3 goes on at the sixth */
 TEST(syn_ack_with_text_and_fin)
 {

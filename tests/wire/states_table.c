@@ -12,7 +12,7 @@
 
 enum {
     R_SILENT,   /* dropped, no reply, not one byte changed */
-    R_ACK,      /* dropped, <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> */
+    R_ACK,      /* dropped, <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>: 9293-u8 */
     R_RST,      /* dropped, <SEQ=SEG.ACK><CTL=RST> */
     R_STRANGER, /* nobody's: tcpsm_stranger */
     R_SYN_ACK,  /* <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK> */
@@ -262,9 +262,8 @@ static void be(int state, int variant)
         FAIL("cannot reach state %d", state);
 }
 
-static const char *const reply_name[] = {"silence",  "an ACK", "RST",
-                                         "stranger", "SYN,ACK", "its end",
-                                         "accepted"};
+static const char *const reply_name[] = {
+    "silence", "an ACK", "RST", "stranger", "SYN,ACK", "its end", "accepted"};
 
 static void compare(const tcb *t, const segment *s, const tcpsm_conn *before)
 {
@@ -301,8 +300,8 @@ static void compare(const tcb *t, const segment *s, const tcpsm_conn *before)
             wire__fail("not left to tcpsm_stranger");
         break;
     case R_ACK:
-        if (n != 1 || out.flags != PAIR_ACK || out.len ||
-            out.seq != t->nxt || out.ack != t->rcv || !w.in.drop)
+        if (n != 1 || out.flags != PAIR_ACK || out.len || out.seq != t->nxt ||
+            out.ack != t->rcv || !w.in.drop)
             wire__fail("should be an ACK: %d replies, %s, reason %d", n,
                        n ? wire_show(&out) : "", w.in.drop);
         break;
@@ -361,15 +360,18 @@ static void all_segments(int state, int variant)
             for (a = 0; a < 7; a++)
                 for (l = 0; l <= 10; l += 10) {
                     const uint32_t seqs[] = {
-                        t.rcv - 1000,      t.rcv - 1,
-                        t.rcv - l,         t.rcv,
-                        t.rcv + 1,         t.rcv + t.wnd - 1,
-                        t.rcv + t.wnd,     t.rcv + t.wnd + 1,
+                        t.rcv - 1000,       t.rcv - 1,
+                        t.rcv - l,          t.rcv,
+                        t.rcv + 1,          t.rcv + t.wnd - 1,
+                        t.rcv + t.wnd,      t.rcv + t.wnd + 1,
                         t.rcv + 0x80000000u};
-                    const uint32_t acks[] = {
-                        t.una - 70000, t.una - t.max_wnd - 1,
-                        t.una - t.max_wnd, t.una - 1, t.una, t.nxt,
-                        t.nxt + 1};
+                    const uint32_t acks[] = {t.una - 70000,
+                                             t.una - t.max_wnd - 1,
+                                             t.una - t.max_wnd,
+                                             t.una - 1,
+                                             t.una,
+                                             t.nxt,
+                                             t.nxt + 1};
                     char flags[9];
                     segment s;
                     int n = 0, b;

@@ -79,9 +79,13 @@ TEST(only_the_exact_fin_restarts_two_msl)
         "PA 2 ack 12 len 5", /* text after the FIN */
         "F 1",               /* no ACK */
         "S 1",               /* an old SYN */
-        "SA 1 ack 12",   "FSA 0 ack 12", "A 70000 ack 12",
-        "R 1",               /* RFC 1337 */
-        "R 2",           "RA 2 ack 12",  "UA 2 ack 12 urg 5"};
+        "SA 1 ack 12",
+        "FSA 0 ack 12",
+        "A 70000 ack 12",
+        "R 1", /* RFC 1337 */
+        "R 2",
+        "RA 2 ack 12",
+        "UA 2 ack 12 urg 5"};
     uint32_t i;
 
     for (i = 0; i < sizeof other / sizeof *other; i++) {
