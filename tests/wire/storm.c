@@ -353,3 +353,46 @@ TEST(laws_hold_under_blind_attack)
 {
     season(ATTACKS);
 }
+
+/* ---- what the storms washed up, made small ---------------------------- */
+
+/* Both sides have filled the other's window, and each way the second half
+   of it and the ACK of the first are lost. From then on every pure ACK
+   comes with SEQ = SND.NXT = the right edge, and every retransmission is
+   old data: unless an ACK at the edge is read, nothing ever moves. */
+TEST(an_ack_at_the_right_edge_is_read)
+{
+    struct tcpsm_info i;
+    pair_options o;
+    uint8_t seg[20];
+
+    memset(&o, 0, sizeof o);
+    o.cfg[PAIR_A].flags = TCPSM_NO_TS; /* pair_craft writes no options */
+    pair_init(&p, &o);
+    CHECK(pair_connect(&p));
+    pair_run(&p, 100 * PAIR_MS);
+    p.muted[PAIR_B] = 1;
+    CHECK_EQ(pair_send(&p, PAIR_B, "0123456789", 10, 0), 10);
+    pair_run(&p, PAIR_MS);
+    tcpsm_status(&p.c[PAIR_B], &i);
+    CHECK_EQ(i.flight, 10);
+    pair_craft(&p, PAIR_A, seg, i.rcv_nxt + i.rcv_wnd, i.snd_nxt, PAIR_ACK,
+               1000, NULL, 0);
+    CHECK_EQ(pair_inject(&p, PAIR_B, seg, sizeof seg, 0), TCPSM_DROP_NONE);
+    tcpsm_status(&p.c[PAIR_B], &i);
+    CHECK_EQ(i.flight, 0);
+}
+
+/* The path MTU grows, and a full segment with it, beyond cwnd. */
+TEST(a_segment_may_outgrow_cwnd)
+{
+    pair_options o;
+
+    memset(&o, 0, sizeof o);
+    o.cfg[PAIR_A].mtu = 128;
+    pair_init(&p, &o);
+    CHECK(pair_connect(&p));
+    CHECK_EQ(tcpsm_set(&p.c[PAIR_A], TCPSM_SET_MTU, 1500), 0);
+    pair_touched(&p, PAIR_A);
+    CHECK(pair_transfer(&p, 5000, 0, PAIR_SECOND));
+}
