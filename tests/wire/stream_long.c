@@ -2,6 +2,7 @@
    happens, what is read is a prefix of what was written, and when the
    network heals everything arrives, and the end. pair.h compares. */
 
+#define PAIR_SLOTS 4096
 #include "test.h"
 
 #include "tcpsm.h"
