@@ -158,7 +158,7 @@ static void check_like_new(host *h, tcpsm_time now)
     CHECK(h->c.p.rcv == h->rcv && h->c.p.snd == h->snd);
     CHECK(h->c.now == 0 || h->c.now == now); /* a clock may not go back */
     want.now = h->c.now;
-    want.rcv_scale = h->c.rcv_scale;
+    want.scales = h->c.scales;
     CHECK_MEM(&want, &h->c, sizeof want);
     CHECK_EQ(tcpsm_check(&h->c), 0);
     CHECK(tcpsm_deadline(&h->c) == TCPSM_NEVER);

@@ -332,8 +332,8 @@ static void host__free(uint8_t *m, uint32_t n)
 
 /* A fresh connection with rings of these sizes (0: none). Table memory
    begins one byte off any alignment. */
-static void host_init(host *h, const tcpsm_config *cfg, uint32_t rcv,
-                      uint32_t snd, uint32_t tab)
+TEST__UNUSED static void host_init(host *h, const tcpsm_config *cfg,
+                                   uint32_t rcv, uint32_t snd, uint32_t tab)
 {
     memset(h, 0, sizeof *h);
     h->rcv_n = rcv;
@@ -352,7 +352,7 @@ static void host_init(host *h, const tcpsm_config *cfg, uint32_t rcv,
                  0);
 }
 
-static void host_free(host *h)
+TEST__UNUSED static void host_free(host *h)
 {
     host__free(h->rcv, h->rcv_n);
     host__free(h->snd, h->snd_n);

@@ -57,7 +57,7 @@ static options oracle(const uint8_t *o, uint32_t n, int syn)
         if (o[i] == 2 && len == 4 && syn)
             r.mss = be(o + i + 2, 2);
         if (o[i] == 3 && len == 3 && syn)
-            r.scale = o[i + 2];
+            r.scale = o[i + 2] > 14 ? 14 : o[i + 2]; /* RFC 7323 s2.3 */
         if (o[i] == 4 && len == 2 && syn && FULL)
             r.sack_ok = 1;
         if (o[i] == 8 && len == 10 && FULL) {
