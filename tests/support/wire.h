@@ -471,6 +471,21 @@ WIRE_FN uint32_t wire__options(const wire_text *x, uint8_t *o)
     return n;
 }
 
+/* A copy at an odd address with nothing behind it, so that the sanitizer
+   sees whoever reads too far or trusts the alignment. */
+WIRE_FN const uint8_t *wire__exact(const uint8_t *b, uint32_t n)
+{
+    static uint8_t *memory;
+
+    free(memory);
+    memory = (uint8_t *)malloc(n + 1);
+    if (!memory)
+        WIRE_FAIL("no memory");
+    if (n)
+        memcpy(memory + 1, b, n);
+    return memory + 1;
+}
+
 /* Builds the segment in w.buf and describes it in w.in. */
 WIRE_FN void wire__build(const char *text)
 {
@@ -516,7 +531,7 @@ WIRE_FN void wire__build(const char *text)
     memset(&w.in, 0, sizeof w.in);
     w.in.src = w.src ? w.src : w.tuple.remote;
     w.in.dst = w.dst ? w.dst : w.tuple.local;
-    w.in.data = b;
+    w.in.data = wire__exact(b, n);
     w.in.len = n;
     w.in.zone = w.zone;
     w.in.family = w.family;

@@ -407,6 +407,22 @@ TEST(RFC9293_SHLD_3_unread_data_at_close_in_closing)
     OUT("RA 102 ack 12");
 }
 
+/* In TIME-WAIT both FINs are acknowledged: too late for a reset. */
+TEST(unread_data_at_close_in_time_wait)
+{
+    START();
+    OPENED("win 5000");
+    SHUTDOWN();
+    OUT("FA 1 ack 1");
+    IN("FPA 1 ack 2 len 10");
+    OUT("A 2 ack 12");
+    CLOSE_IS(0);
+    STATE(TCPSM_TIME_WAIT);
+    NONE();
+    DEADLINE(60);
+    READ_IS(TCPSM_E_CLOSED);
+}
+
 /* Data after close: RFC 1122 4.2.2.13 */
 TEST(RFC9293_SHLD_3_data_after_close)
 {
@@ -572,7 +588,9 @@ TEST(RFC9293_s3_10_5_abort_in_every_state)
     SEND(3000);
     OUT("A 1 ack 1 len 1000");
     ABORT();
+    EVENTS(0); /* DONE not before the reset is out */
     OUT("RA 1001 ack 1");
+    EVENTS(TCPSM_EV_DONE);
     NONE();
     STATE(TCPSM_CLOSED);
     DEADLINE_NEVER();

@@ -147,6 +147,7 @@ static tcpsm_ret with_bits(const char *text, int at, int bits)
     memcpy(sums.local, w.tuple.remote, 16);
     memcpy(sums.remote, w.tuple.local, 16);
     pair_set_checksum(&sums, w.buf, w.in.len);
+    w.in.data = wire__exact(w.buf, w.in.len);
     w.ret = tcpsm_input(w.c, &w.in, w.p.now);
     wire__touched();
     return w.ret;

@@ -214,6 +214,7 @@ TEST(RFC9293_u12_text_in_a_syn_waits)
     LISTEN();
     IN("S 0 win 5000 len 10");
     READ(0);
+    EVENTS(0);
     CHECK(!(tcpsm_events(w.c) & TCPSM_EV_READABLE));
     OUT("SA 0 ack * mss 1460");
     READ(0);
@@ -291,6 +292,23 @@ TEST(syn_sent_resets_an_unacceptable_ack)
     IN_NOTHING(TCPSM_DROP_NO_SYN, "FA 500 ack 1 len 3");
     IN_NOTHING(TCPSM_DROP_NO_SYN, "F 500");
     STATE(TCPSM_SYN_SENT);
+}
+
+/* Before our SYN is out there is nothing to acknowledge. */
+TEST(syn_sent_before_the_syn_is_out)
+{
+    START();
+    OPEN();
+    w.iss = wire__probe_iss();
+    IN_DROP(TCPSM_DROP_RST, "RA 5 ack 0");
+    IN_DROP(TCPSM_DROP_RST, "RA 5 ack 1");
+    IN_DROP(TCPSM_DROP_BAD_ACK, "SA 500 ack 0");
+    STATE(TCPSM_SYN_SENT);
+    OUT("R 0");
+    IN_DROP(TCPSM_DROP_BAD_ACK, "SA 500 ack 1");
+    STATE(TCPSM_SYN_SENT);
+    OUT("R 1");
+    OUT("S 0 mss 1460");
 }
 
 /* RFC9293-MUST-12, RFC5961-5 and erratum 8167: any SEQ, the right ACK */
@@ -420,6 +438,40 @@ TEST(RFC9293_u10_passive_syn_received_listens_again)
         IN("A 1 ack 1");
         STATE(TCPSM_ESTABLISHED);
     }
+}
+
+/* Nothing at all of the stray SYN is left in the control block. */
+TEST(listen_again_is_as_before)
+{
+    tcpsm_conn before;
+
+    START();
+    w.cfg.flags = 0;
+    LISTEN();
+    before = *w.c;
+    IN("S 0 win 5000 mss 700 ws 3 sackok ts 77 0 len 30");
+    OUT("SA 0 ack 31 mss 1460 ws * sackok ts * 77");
+    IN_DROP(TCPSM_DROP_BAD_ACK, "A 31 ack 99 ts 78 *");
+    IN("R 31");
+    STATE(TCPSM_LISTEN);
+    CHECK_MEM(&before, w.c, sizeof before);
+}
+
+/* A bad ACK and the good one in a batch: the reset for the first must not
+   go out as one of the connection. */
+TEST(reset_for_a_bad_ack_and_then_the_good_one)
+{
+    START();
+    LISTEN();
+    IN("S 0 win 5000");
+    OUT("SA 0 ack 1 mss 1460");
+    IN_DROP(TCPSM_DROP_BAD_ACK, "A 1 ack 77");
+    IN("A 1 ack 1");
+    STATE(TCPSM_ESTABLISHED);
+    wire__fill();
+    if (w.q_n)
+        OUT("R 77");
+    NONE();
 }
 
 /* RFC9293-MUST-11: the same in SYN-RECEIVED that came from SYN-SENT */

@@ -511,6 +511,20 @@ TEST(table_6_row_4_text)
     CHECK(!ok("FPA 1990 ack 1 len 10"));
 }
 
+/* A segment that hangs out on both sides: no row of the table has it, yet
+   all of the window is in it (docs/design.md). */
+TEST(table_6_a_segment_larger_than_the_window)
+{
+    struct tcpsm_info i;
+
+    with_window(500);
+    IN_DROP(TCPSM_DROP_WINDOW, "PA 1991 ack 1 len 600");
+    tcpsm_status(w.c, &i);
+    CHECK_EQ(i.rcv_nxt - w.irs, 2501);
+    w.got = 0;
+    READ(2500);
+}
+
 /* RFC9293-MUST-66: at a window of zero ACK, URG and RST still count. */
 TEST(RFC9293_MUST_66_zero_window_ack)
 {

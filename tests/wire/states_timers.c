@@ -386,6 +386,22 @@ TEST(RFC9293_MUST_26_keepalive_only_when_idle)
     DEADLINE(34);
 }
 
+TEST(RFC9293_MUST_26_no_keepalive_with_data_outstanding)
+{
+    START();
+    w.cfg.keep_idle_ms = 3000;
+    OPENED("win 5000");
+    SET(TCPSM_SET_KEEPALIVE, 1);
+    SEND(10);
+    OUT("PA 1 ack 1 len 10");
+    while (wire_seconds() < 100) {
+        NONE();
+        wire__at(tcpsm_deadline(w.c));
+        OUT("PA 1 ack 1 len 10");
+    }
+    CHECK_EQ(COUNT(probes), 0);
+}
+
 /* Our own sending is not what keepalive is about; a blind segment is not
    life either (law 9). */
 TEST(RFC9293_MUST_26_refused_segments_are_not_life)
