@@ -286,7 +286,7 @@ static const conn_scene scenes[] = {
 
 enum { SCENES = sizeof scenes / sizeof *scenes };
 
-static int scene_make(pair *p, int i)
+TEST__UNUSED static int scene_make(pair *p, int i)
 {
     int side;
     CONTEXT("scene: %s", scenes[i].name);
