@@ -647,7 +647,12 @@ TEST(time_wait_reused)
     IN_DROP(TCPSM_DROP_SYN, "S 0 mss 1000 ts 999900 0");
     STATE(TCPSM_TIME_WAIT);
     OUT("A 2 ack 2 ts * *");
-    IN("S 0 mss 1000 ts 1002000 0"); /* a lower SEQ, and yet newer */
+    /* a lower SEQ, and yet newer: a new connection, if the owner likes */
+    IN_DROP(TCPSM_DROP_TIME_WAIT, "S 0 mss 1000 ts 1002000 0");
+    STATE(TCPSM_CLOSED);
+    CHECK_NE(tcpsm_take(w.c) & TCPSM_EV_DONE, 0);
+    LISTEN();
+    IN("S 0 mss 1000 ts 1002000 0");
     STATE(TCPSM_SYN_RECEIVED);
 }
 
@@ -914,6 +919,8 @@ TEST(keepalive_configurable)
     AT(60);
     OUT("A 0 ack 1");
     DEADLINE(80);
+    AT(80);
+    OUT("A 0 ack 1");
 }
 
 /* RFC9293-MUST-29 */
@@ -936,6 +943,9 @@ TEST(keepalive_unanswered)
     OUT("RA 1 ack 1");
     STATE(TCPSM_CLOSED);
     ERROR_IS(TCPSM_E_TIMEOUT);
+    START();
+    w.cfg.keep_count = 1;
+    CHECK_EQ(tcpsm_init(w.c, &w.cfg), TCPSM_E_ARG);
 }
 
 /* ---- urgent data ------------------------------------------------------ */
