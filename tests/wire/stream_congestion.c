@@ -195,6 +195,23 @@ TEST(RFC5681_11_12_13_fast_retransmit)
     CHECK_EQ(COUNT(fast_retransmits), 1);
 }
 
+/* RFC5681-12: half of FlightSize, which may be less than cwnd */
+TEST(RFC5681_12_flight_size_and_not_cwnd)
+{
+    start();
+    SEND(6000);
+    FLIGHT(1, 6, 1000);
+    acks(3, 1);
+    OUT("A 1 ack 1 len 1000");
+    CHECK_EQ(ssthresh(), 3000);
+    CHECK_EQ(cwnd(), 6000);
+    start();
+    SEND(3000); /* two segments at least */
+    FLIGHT(1, 3, 1000);
+    acks(3, 1);
+    CHECK_EQ(ssthresh(), 2000);
+}
+
 /* RFC 6582 s3.2: a partial ACK sends the next hole again, deflates and
    stays; the full one ends it. */
 TEST(RFC6582_partial_acks)

@@ -274,7 +274,7 @@ static void explore(uint32_t n, uint32_t depth, int fins)
     save(&here);
     for (a = 0; a <= n; a++)
         for (b = a; b <= n; b++)
-            for (fin = 0; fin <= (fins && b == n); fin++) {
+            for (fin = 0; fin <= (fins > 1 || (fins && b == n)); fin++) {
                 if (a == b && !fin)
                     continue;
                 snprintf(path[depth], sizeof path[depth], "[%u, %u)%s", a, b,
@@ -299,6 +299,15 @@ TEST(RFC9293_SHLD_31_every_overlap_with_fin)
 {
     setup(7, 0, 0);
     explore(5, 4, 1);
+}
+
+/* ... and from a peer that does not know where its stream ends */
+TEST(every_overlap_with_lying_fins)
+{
+    setup(7, 0, 0);
+    explore(4, 3, 2);
+    setup(7, 0, 0);
+    explore(3, 4, 2);
 }
 
 /* ... and with a window that ends before the segments do */
