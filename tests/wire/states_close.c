@@ -789,6 +789,27 @@ TEST(close_twice)
     STATE(TCPSM_FIN_WAIT_1);
 }
 
+/* A FIN alone against a closed window goes out as its own probe. */
+TEST(close_at_a_closed_window)
+{
+    START();
+    OPENED("win 0");
+    SHUTDOWN();
+    NONE();
+    DEADLINE(0.2);
+    AT(0.2);
+    OUT("FA 1 ack 1");
+    IN("A 1 ack 1 win 0");
+    STATE(TCPSM_FIN_WAIT_1);
+    NONE();
+    wire__at(tcpsm_deadline(w.c));
+    OUT("FA 1 ack 1");
+    IN("A 1 ack 2 win 0");
+    STATE(TCPSM_FIN_WAIT_2);
+    NONE();
+    DEADLINE_NEVER();
+}
+
 /* FIN after our close in the same segment as the data that resets */
 TEST(bare_fin_at_a_closed_window)
 {

@@ -691,3 +691,83 @@ TEST(isns_near_wrap)
         OUT("A 2502 ack 2002");
     }
 }
+
+/* ---- a handshake done elsewhere ---------------------------------------- */
+
+static void from_facts(uint32_t maxseg)
+{
+    tcpsm_facts f;
+
+    START();
+    wire__init();
+    if (maxseg)
+        SET(TCPSM_SET_MAXSEG, maxseg);
+    memset(&f, 0, sizeof f);
+    w.iss = 777000;
+    f.snd_nxt = w.iss + 1;
+    f.rcv_nxt = w.irs + 1;
+    f.snd_wnd = 5000;
+    f.rcv_wnd = 65535;
+    f.peer_mss = 1460;
+    CHECK_EQ(tcpsm_open_from(w.c, &w.tuple, &f, w.p.now), 0);
+    wire__touched();
+    STATE(TCPSM_ESTABLISHED);
+}
+
+TEST(open_from_goes_on_like_any_other)
+{
+    from_facts(0);
+    EVENTS(TCPSM_EV_CONNECTED);
+    IN("PA 1 ack 1 len 10");
+    SEND(2000);
+    OUT("A 1 ack 11 len 1460");
+    IN("FA 11 ack 1461 win 5000");
+    STATE(TCPSM_CLOSE_WAIT);
+    OUT("PA 1461 ack 12 len 540");
+    READ(10);
+    READ_IS(TCPSM_E_EOF);
+}
+
+/* SET_MAXSEG before the open is a limit of segments, whatever times out. */
+TEST(maxseg_before_open_from)
+{
+    struct tcpsm_info i;
+
+    from_facts(600);
+    SEND(2000);
+    OUT("A 1 ack 1 len 600");
+    wire__fill();
+    w.q_n = 0;
+    while (tcpsm_deadline(w.c) <= w.p.now) {
+        wire__fill();
+        w.q_n = 0;
+    }
+    wire__at(tcpsm_deadline(w.c));
+    OUT("A 1 ack 1 len 600");
+    tcpsm_status(w.c, &i);
+    CHECK_EQ(i.mtu, 1500);
+    from_facts(48);
+    SEND(200);
+    wire__fill();
+    w.q_n = 0;
+    while (tcpsm_deadline(w.c) <= w.p.now) {
+        wire__fill();
+        w.q_n = 0;
+    }
+    wire__at(tcpsm_deadline(w.c));
+    OUT("A 1 ack 1 len 48");
+}
+
+/* CLOSED with a reset still to go out is not DONE. */
+TEST(open_from_while_a_reset_is_due)
+{
+    tcpsm_facts f;
+
+    START();
+    OPENED("win 5000");
+    tcpsm_facts_of(w.c, &f);
+    ABORT();
+    CHECK_EQ(tcpsm_open_from(w.c, &w.tuple, &f, w.p.now), TCPSM_E_STATE);
+    OUT("RA 1 ack 1");
+    CHECK_EQ(tcpsm_open_from(w.c, &w.tuple, &f, w.p.now), 0);
+}
