@@ -3,12 +3,13 @@
 #
 # Breaks RFC 9293's MUSTs and SHOULDs one at a time and demands that a test
 # notices. tests/musts/ID.edit is a small change to tcpsm.h that violates
-# one of them and names a test (`fails: wire/FILE.c TEST`). The edit is applied to
-# a copy of the header, the test is built with that copy, without
+# one of them and names a test (`fails: wire/FILE.c TEST`). The edit is
+# applied to a copy of the header, the test is built with that copy, without
 # sanitizers, and must FAIL; with an unchanged copy, built in the same way,
-# it must be ok. Two canaries are always run: a header that does not
-# compile must not build, and an edit that breaks everything must be
-# noticed; else it was not the copy that was built.
+# it must be ok. Three canaries are always run: a header that does not
+# compile must not build, an edit that breaks everything must be noticed
+# (else it was not the copy that was built), and one that changes nothing
+# must not.
 #
 # --list      the edits and what they do
 # --sample N  N of them, chosen by S (the hash of HEAD): others with every
@@ -34,7 +35,7 @@ while [ $# -gt 0 ]; do
     --sample) sample=${2:?} && shift ;;
     --seed) seed=${2:?} && shift ;;
     --help | -h)
-        sed -n '2,23s/^# \{0,1\}//p' "$0"
+        sed -n '2,24s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     -*)
@@ -194,7 +195,7 @@ $cc -std=c99 -O1 -w -o $build/apply tests/musts/apply.c || exit 2
 } >$build/broken/tcpsm.h
 
 # the programs without any edit, each once
-files=$(for id in canary "${edits[@]}"; do test_of "$id"; done |
+files=$(for id in canary null "${edits[@]}"; do test_of "$id"; done |
     cut -d ' ' -f 1 | sort -u)
 base() { # wire/FILE.c
     local t=$build/base/${1//\//-}
@@ -220,12 +221,17 @@ if library $build/broken 2>/dev/null ||
 else
     echo 'ok canary-does-not-compile' >$build/log/broken
 fi
-for id in canary "${edits[@]}"; do
+for id in canary null "${edits[@]}"; do
     while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
     try "$id" &
 done
 wait
-for id in broken canary "${edits[@]}"; do cat $build/log/"$id"; done \
+if grep -q 'does not notice' $build/log/null; then
+    echo 'ok canary-changes-nothing' >$build/log/null
+else
+    sed -i 's/^/FAIL canary-changes-nothing: /' $build/log/null
+fi
+for id in broken null canary "${edits[@]}"; do cat $build/log/"$id"; done \
     >$build/all
 cat $build/all
 passed=$(grep -c '^ok ' $build/all)
