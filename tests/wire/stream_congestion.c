@@ -401,6 +401,37 @@ TEST(runs_in_a_lent_table)
     CHECK_EQ(stream_info().flight, 0);
 }
 
+/* Segments adjacent in time share a run: up to min_RTT/8 after its first
+   (anchored: a chain of them does not), and the sample is by the first. */
+TEST(runs_are_joined)
+{
+    START();
+    w.cfg.flags |= TCPSM_NODELAY;
+    OPEN();
+    OUT("S 0 mss 1460");
+    AT(0.1);
+    IN("SA 0 ack 1 mss 1000 win 65535");
+    OUT("A 1 ack 1");
+    CHECK_EQ(stream_info().min_rtt_us, 100000);
+    SEND(100);
+    OUT("PA 1 ack 1 len 100");
+    AT(0.107);
+    SEND(100);
+    OUT("PA 101 ack 1 len 100");
+    AT(0.1125);
+    SEND(100);
+    OUT("PA 201 ack 1 len 100");
+    CHECK_EQ(stream_info().runs, 1);
+    AT(0.112501);
+    SEND(100);
+    OUT("PA 301 ack 1 len 100");
+    CHECK_EQ(stream_info().runs, 2);
+    AT(0.22);
+    IN("A 1 ack 301"); /* 120 ms by the first; 107.5 by the last */
+    CHECK_EQ(stream_info().srtt_us, 100000 + 20000 / 8);
+    CHECK_EQ(stream_info().min_rtt_us, 100000);
+}
+
 /* Eight runs, and thirty segments: neighbours in time become one; nothing
    is lost but precision, and the error only ever delays. */
 TEST(runs_squeezed)

@@ -493,7 +493,7 @@ TEST(law_7_small_ring_under_a_large_scale)
    offered is taken; the edge on the wire is off by less than 2^shift. */
 TEST(law_8_RFC7323_5_SHLD_14_edges)
 {
-    uint32_t shift, cap, len, seq, edge, k, grain, e;
+    uint32_t shift, cap, len, seq, edge, k, grain, e, first;
     for (shift = 0; shift < 6; shift++)
         for (cap = 65000u << shift;
              cap < (65000u << shift) + 3 && cap < PAIR_RING; cap++)
@@ -504,6 +504,7 @@ TEST(law_8_RFC7323_5_SHLD_14_edges)
                 w.cfg.rcv_max = 65535u << shift;
                 w.rcv_ring = cap;
                 OPENED("mss 1000 ws 0");
+                first = w.seg.ack - w.irs + ((uint32_t)w.seg.wnd << shift);
                 grain = (1u << stream_info().rcv_scale) - 1;
                 CHECK_EQ(stream_info().rcv_scale, shift);
                 edge = 0;
@@ -522,6 +523,8 @@ TEST(law_8_RFC7323_5_SHLD_14_edges)
                     e = w.seg.ack - w.irs + ((uint32_t)w.seg.wnd << shift);
                     CHECKF((int32_t)(e + grain - edge) >= 0,
                            "edge %u to %u, shift %u", edge, e, shift);
+                    /* the reserve: the first time it is exact */
+                    CHECK(k != 0 || (int32_t)(e - first) >= 0);
                     if ((int32_t)(e - edge) > 0)
                         edge = e;
                     CHECK_GE(stream_info().rcv_nxt + stream_info().rcv_wnd -
@@ -617,6 +620,24 @@ TEST(RFC5681_1_RFC7323_6_never_past_the_right_edge)
         if (wnd < 1000)
             CHECK_EQ(max, 1 + wnd); /* by the override */
     }
+}
+
+/* A FIN is an octet: it does not go past the edge either. */
+TEST(fin_respects_the_right_edge)
+{
+    START();
+    OPENED("mss 1000 win 10");
+    SEND(10);
+    SHUTDOWN();
+    OUT("PA 1 ack 1 len 10");
+    NONE();
+    IN("A 1 ack 11 win 10");
+    OUT("FA 11 ack 1");
+    START();
+    OPENED("mss 1000 win 11");
+    SEND(10);
+    SHUTDOWN();
+    OUT("FPA 1 ack 1 len 10");
 }
 
 /* RFC9293-MUST-34, RFC9293-SHLD-15, -16: the window shrinks below what is
