@@ -489,6 +489,57 @@ TEST(law_7_small_ring_under_a_large_scale)
         }
 }
 
+/* ... and a ring attached later: refused, or as good as any other. */
+TEST(law_7_small_ring_attached_later)
+{
+    static uint8_t ring[40000];
+    static const uint32_t max[] = {65536, 262144, 16777216, 1073725440};
+    static const uint32_t size[] = {1, 2, 60, 200, 1000, 17000, 20000, 40000};
+    uint32_t i, j, k, first;
+    for (i = 0; i < 4; i++)
+        for (j = 0; j < 8; j++)
+            for (first = 0; first < 2; first++) {
+                CONTEXT("rcv_max %u, ring %u, %s", max[i], size[j],
+                        first ? "instead of another" : "the first");
+                START();
+                w.cfg.flags &= ~(uint32_t)TCPSM_NO_SCALE;
+                w.cfg.rcv_max = max[i];
+                w.rcv_ring = first ? PAIR_RING : 0;
+                LISTEN();
+                IN("S 0 mss 1000 win 60000 ws 0");
+                wire__fill();
+                wire__take();
+                IN("A 1 ack 1 win 60000");
+                if (first) { /* fill it, so that the window is closed */
+                    for (k = 1; stream_info().rcv_wnd != 0; k += 1460) {
+                        IN_ANY("A 1 ack 1");
+                        wire__step(__FILE__, __LINE__, "A %u ack 1 len 1460",
+                                   k);
+                        wire__in(w.text);
+                        stream_drain();
+                    }
+                    k = stream_info().rcv_nxt - w.irs;
+                    w.got = 0;
+                    while (wire__read(w.c->rcv_len < 5000 ? 1 : 1000) > 0 &&
+                           w.c->rcv_len > 0)
+                        ; /* the updates are not sent */
+                } else {
+                    k = 1;
+                }
+                if (tcpsm_attach(w.c, TCPSM_RECEIVE, ring, size[j], NULL) < 0)
+                    continue;
+                wire__touched();
+                stream_drain();
+                for (first += 2; first < 8; first += 2, k++) {
+                    INF("PA %u ack 1 len 1", k);
+                    READ(1);
+                    IN_ANY("A 1 ack 1 len 1");
+                    stream_drain();
+                }
+                first &= 1;
+            }
+}
+
 /* Law 8 with every ring and every segment size: what is in what was ever
    offered is taken; the edge on the wire is off by less than 2^shift. */
 TEST(law_8_RFC7323_5_SHLD_14_edges)
