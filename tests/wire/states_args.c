@@ -293,6 +293,26 @@ TEST(values_out_of_range)
     CHECK_EQ(tcpsm_init(w.c, &w.cfg), 0);
 }
 
+/* TCPSM_SET_MAXSEG: lowered at any time, for what is sent from then on */
+TEST(maxseg_in_established)
+{
+    START();
+    OPENED("win 65535 mss 1460");
+    SEND(1460);
+    OUT("PA 1 ack 1 len 1460");
+    SET(TCPSM_SET_MAXSEG, 500);
+    IN("A 1 ack 1461");
+    SEND(1000);
+    OUT("A 1461 ack 1 len 500");
+    OUT("PA 1961 ack 1 len 500");
+    SET(TCPSM_SET_MAXSEG, 1460); /* never raised: the peer's is the limit */
+    IN("A 1 ack 2461");
+    SEND(500);
+    OUT("PA 2461 ack 1 len 500");
+    CHECK_EQ(tcpsm_set(w.c, TCPSM_SET_MAXSEG, 47), TCPSM_E_ARG);
+    CHECK_EQ(tcpsm_set(w.c, TCPSM_SET_MAXSEG, 65536), TCPSM_E_ARG);
+}
+
 /* E_STATE before open; the errors of the other calls */
 TEST(calls_before_open)
 {

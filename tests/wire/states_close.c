@@ -720,6 +720,25 @@ TEST(linger_ends_in_a_reset)
     ERROR_IS(TCPSM_E_TIMEOUT);
 }
 
+/* The user timeout still holds for who lingers longer. */
+TEST(linger_is_bounded_by_the_user_timeout)
+{
+    START();
+    w.cfg.user_timeout_ms = 100;
+    OPENED("win 5000");
+    SET(TCPSM_SET_LINGER, 500000);
+    SEND(10);
+    OUT("PA 1 ack 1 len 10");
+    CLOSE();
+    OUT("FA 11 ack 1");
+    NONE();
+    DEADLINE(0.1);
+    AT(0.1);
+    wire__fill();
+    STATE(TCPSM_CLOSED);
+    ERROR_IS(TCPSM_E_TIMEOUT);
+}
+
 /* ... even if the peer takes a little now and then. */
 TEST(linger_is_a_limit_and_not_an_idle_time)
 {

@@ -366,6 +366,22 @@ TEST(RFC5927_6_packet_too_big_never_aborts)
     OUT("A 1 ack 1 len 560");
 }
 
+/* What was learned of a path ends with its connection. */
+TEST(path_mtu_ends_with_the_connection)
+{
+    START();
+    OPENED("win 65535 mss 1460");
+    SEND(1460);
+    OUT("PA 1 ack 1 len 1460");
+    CHECK_EQ(icmp(3, 4, 600, 1), 0);
+    OUT("A 1 ack 1 len 560");
+    ABORT();
+    drain();
+    WAIT(1);
+    OPEN();
+    OUT("S 0 mss 1460");
+}
+
 /* In CLOSED, LISTEN and TIME-WAIT nothing is in flight. */
 TEST(icmp_where_nothing_is_in_flight)
 {

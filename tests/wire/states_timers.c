@@ -474,6 +474,77 @@ TEST(time_never_goes_back)
     DEADLINE_NEVER();
 }
 
+/* ... whoever says it: the ICMP input, and output too. */
+TEST(time_never_goes_back_for_any_call)
+{
+    static uint8_t buf[2048];
+    uint8_t m[36];
+    tcpsm_time d;
+    tcpsm_out o;
+
+    START();
+    OPENED("win 5000");
+    AT(1);
+    SEND(10);
+    OUT("PA 1 ack 1 len 10");
+    d = tcpsm_deadline(w.c);
+    memset(m, 0, sizeof m);
+    m[0] = 3, m[1] = 1, m[8] = 0x45, m[17] = 6;
+    memcpy(m + 20, w.tuple.local, 4);
+    memcpy(m + 24, w.tuple.remote, 4);
+    memcpy(m + 28, w.last.bytes, 8);
+    CHECK_EQ(tcpsm_icmp(w.c, m, 36, 4, w.t0), 0);
+    CHECK_EQ(tcpsm_deadline(w.c), d);
+    /* At its deadline a segment comes: then it is due at once, and for an
+       output whose clock is behind as well. */
+    AT(1.2);
+    IN("A 1 ack 1");
+    CHECK_EQ(tcpsm_deadline(w.c), 0);
+    memset(&o, 0, sizeof o);
+    o.buf = buf;
+    o.cap = sizeof buf;
+    CHECK_EQ(tcpsm_output(w.c, &o, w.t0 + 1100000), 30);
+    d = tcpsm_deadline(w.c);
+    CHECK_EQ(d, w.t0 + 1600000); /* counted from 1.2 */
+}
+
+/* A listener that listens again while its clock is behind */
+TEST(time_never_goes_back_for_listen)
+{
+    START();
+    ACCEPTED("win 5000");
+    AT(10);
+    SHUTDOWN();
+    OUT("FA 1 ack 1");
+    IN("FA 1 ack 2");
+    OUT("A 2 ack 2");
+    w.p.now -= 5000000;
+    LISTEN();
+    w.p.now += 5000000;
+    IN("S 5000");
+    wire__fill();
+    w.q_n = 0;
+    DEADLINE(11);
+}
+
+/* The seven seconds of a listener are not the user timeout's. */
+TEST(user_timeout_does_not_end_a_listener)
+{
+    START();
+    w.cfg.user_timeout_ms = 1500;
+    w.cfg.syn_limit_ms = 1500;
+    LISTEN();
+    IN("S 0");
+    OUT("SA 0 ack 1 mss 1460");
+    AT(1);
+    OUT("SA 0 ack 1 mss 1460");
+    AT(3);
+    OUT("SA 0 ack 1 mss 1460");
+    AT(7);
+    NONE();
+    STATE(TCPSM_LISTEN);
+}
+
 /* An hour of silence has no wake-up, in each state that may last. */
 TEST(an_idle_hour_has_no_wake_up)
 {
