@@ -80,8 +80,8 @@ TEST(RFC9293_MUST_46_listen_refuses_invalid_remotes)
     CHECK_EQ(tcpsm_listen(w.c, &t, w.p.now), TCPSM_E_ARG);
 }
 
-/* RFC9293-MUST-43, -MUST-44: the local address is the caller's to give */
-TEST(RFC9293_MUST_43_local_address)
+/* RFC9293-MUST-44: the local address is the caller's to give */
+TEST(RFC9293_MUST_44_local_address)
 {
     tcpsm_tuple t, *o;
 
@@ -178,7 +178,7 @@ static uint32_t iss_at(tcpsm_time t)
     return wire__probe_iss();
 }
 
-/* RFC9293-MUST-8, -SHLD-1, RFC6528-1: M ticks once per 4 us */
+/* RFC9293-MUST-8, RFC9293-SHLD-1, RFC6528-1: M ticks once per 4 us */
 TEST(RFC9293_MUST_8_isn_has_a_clock)
 {
     uint32_t a;
@@ -334,7 +334,7 @@ TEST(calls_before_open)
     STATE(TCPSM_LISTEN);
 }
 
-/* RFC9293-MUST-48, -MUST-49, -SHLD-21, -SHLD-22 */
+/* RFC9293-MUST-48, RFC9293-MUST-49, RFC9293-SHLD-21, RFC9293-SHLD-22 */
 TEST(RFC9293_MUST_48_dscp_and_ttl)
 {
     START();

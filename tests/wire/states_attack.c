@@ -51,7 +51,7 @@ TEST(RFC5961_4_challenge_says_where_we_are)
     OUT("A 101 ack 11");
 }
 
-/* RFC5961-6, -7: whatever its SEQ, with or without ACK */
+/* RFC5961-6, RFC5961-7: whatever its SEQ, with or without ACK */
 TEST(RFC5961_7_syn_gets_a_challenge_whatever_its_seq)
 {
     const int32_t seq[] = {0, 1, 2, -70000, 70000, 65536, 0x7FFFFFFF};
@@ -72,7 +72,7 @@ TEST(RFC5961_7_syn_gets_a_challenge_whatever_its_seq)
     READ(0);
 }
 
-/* RFC5961-9, -10, RFC9293-MAY-12, 9293-u7 */
+/* RFC5961-9, RFC5961-10, RFC9293-MAY-12, 9293-u7 */
 TEST(RFC5961_10_ack_range)
 {
     START();
@@ -104,7 +104,7 @@ TEST(RFC5961_11_largest_window_ever)
     OUT("A 1 ack 6");
 }
 
-/* RFC5961-12, -13: ten in five seconds, per connection, configurable */
+/* RFC5961-12, RFC5961-13: ten in five seconds, per connection, configurable */
 TEST(RFC5961_12_challenges_are_limited)
 {
     int i;

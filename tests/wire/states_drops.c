@@ -90,7 +90,7 @@ static void be(int state)
     STATE(state);
 }
 
-/* RFC9293-MUST-3, -MUST-7 and law 6, in all states */
+/* RFC9293-MUST-3, RFC9293-MUST-7 and law 6, in all states */
 TEST(RFC9293_MUST_3_malformed_is_dropped_in_every_state)
 {
     int s, i;
@@ -201,7 +201,7 @@ TEST(RFC9293_MUST_5_options_of_wrong_length_or_place)
     OUT("A 1 ack 1 len 536"); /* so there was no MSS option */
 }
 
-/* RFC9293-MUST-57, -MUST-63, s3.9.2.3 and LAND */
+/* RFC9293-MUST-57, RFC9293-MUST-63, s3.9.2.3 and LAND */
 TEST(RFC9293_MUST_63_invalid_addresses)
 {
     static const uint8_t bad[][4] = {{0, 0, 0, 0},         {127, 0, 0, 1},

@@ -25,7 +25,7 @@ TEST(RFC9293_s3_5_passive_open)
     DEADLINE_NEVER();
 }
 
-/* ... and of TCP peer A. RFC9293-MUST-14, -SHLD-5: MSS in the SYN */
+/* ... and of TCP peer A. RFC9293-MUST-14, RFC9293-SHLD-5: MSS in the SYN */
 TEST(RFC9293_s3_5_active_open)
 {
     START();
@@ -102,7 +102,7 @@ TEST(syn_ack_with_text_and_fin)
     READ_IS(TCPSM_E_EOF);
 }
 
-/* RFC9293-MUST-10, -MUST-11: figure 7 */
+/* RFC9293-MUST-10: figure 7 */
 TEST(RFC9293_MUST_10_simultaneous_open)
 {
     START();

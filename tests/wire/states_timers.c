@@ -7,7 +7,7 @@
 
 #include "wire.h"
 
-/* RFC9293-MUST-22, RFC6298-1, -13: 1 s, then doubled; and -MUST-23 */
+/* RFC6298-1, RFC6298-13: 1 s, then doubled; and RFC9293-MUST-23 */
 TEST(RFC9293_MUST_23_syn_is_tried_for_three_minutes)
 {
     const double at[] = {1, 3, 7, 15, 31, 63, 127};
@@ -94,7 +94,7 @@ TEST(RFC9293_MUST_22_syn_ack_of_an_active_open_ends_too)
     CHECK(end - w.t0 >= 180 * PAIR_SECOND); /* RFC9293-MUST-23 */
 }
 
-/* RFC9293-MUST-20, -MUST-22, -SHLD-9, -SHLD-10: advice at R1, once */
+/* RFC9293-MUST-22, RFC9293-SHLD-10: advice at R1, once */
 TEST(RFC9293_SHLD_10_trouble_is_reported_after_three_retransmissions)
 {
     START();
@@ -116,6 +116,7 @@ TEST(RFC9293_SHLD_10_trouble_is_reported_after_three_retransmissions)
     CHECK(!(tcpsm_events(w.c) & TCPSM_EV_TROUBLE));
 }
 
+/* RFC9293-MUST-20, RFC9293-MUST-47, RFC9293-SHLD-9 */
 TEST(RFC9293_MUST_47_trouble_with_data)
 {
     int i;
@@ -154,7 +155,7 @@ TEST(RFC9293_SHLD_20_no_reports)
     EVENTS(0);
 }
 
-/* RFC9293-MUST-20, -SHLD-11: R2 closes; 300 s by default, and no reset */
+/* RFC9293-MUST-20, RFC9293-SHLD-11: R2 closes; 300 s by default, and no reset */
 TEST(RFC9293_MUST_20_r2_closes_the_connection)
 {
     START();
@@ -288,7 +289,7 @@ TEST(RFC9293_MUST_25_keepalive_is_off)
     STATE(TCPSM_ESTABLISHED);
 }
 
-/* RFC9293-MUST-24, -MUST-28, -SHLD-12, RFC9293-MAY-5 */
+/* RFC9293-MUST-24, RFC9293-MUST-28, RFC9293-SHLD-12, RFC9293-MAY-5 */
 TEST(RFC9293_MUST_28_keepalive_after_two_hours)
 {
     START();
