@@ -75,8 +75,8 @@ TEST(RFC9293_MUST_56_soft_errors_never_abort_v4)
         OUT("S 0 mss 1460");
         CHECK_EQ(icmp(soft[i].type, soft[i].code, 0, 0), 0);
         STATE(TCPSM_SYN_SENT);
-        EVENTS(
-            TCPSM_EV_TROUBLE); /* RFC9293-SHLD-25, RFC9293-MUST-47, RFC9293-MUST-54 */
+        /* RFC9293-SHLD-25, RFC9293-MUST-47, RFC9293-MUST-54 */
+        EVENTS(TCPSM_EV_TROUBLE);
         ERROR_IS(0);
         START();
         OPENED("win 5000");

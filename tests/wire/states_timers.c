@@ -155,7 +155,8 @@ TEST(RFC9293_SHLD_20_no_reports)
     EVENTS(0);
 }
 
-/* RFC9293-MUST-20, RFC9293-SHLD-11: R2 closes; 300 s by default, and no reset */
+/* RFC9293-MUST-20, RFC9293-SHLD-11: R2 closes; 300 s by default, and no
+   reset */
 TEST(RFC9293_MUST_20_r2_closes_the_connection)
 {
     START();
