@@ -4,10 +4,10 @@
 # Each prints lines `ok NAME`, `FAIL NAME: why`, `SKIP NAME: why` and ends
 # with `N passed, N failed, N skipped`; so does this. A program that is
 # missing, dies, hangs, or whose closing line does not agree with the lines
-# above it counts as one failure. Groups (tests/GROUP/...) run one after
-# the other, the members of a group side by side, but interop one by one:
-# those share the kernel's network. Logs: build/log/. Per group, seconds
-# and counts: build/log/stages.tsv.
+# above it counts as one failure. Unit tests run first, then wire tests, then
+# scripts, JOBS at a time; then interop one by one, which share the kernel's
+# network. Logs: build/log/. Per stage, seconds and counts:
+# build/log/stages.tsv.
 # JOBS: how many at once (2). FILTER: only programs whose path has it.
 # V=1: show every line. LIMIT: seconds that a program may take (600).
 
@@ -35,7 +35,7 @@ path() { # build/tests/unit/seq -> unit/seq
 }
 
 run_one() {
-    local name out rc
+    local name out rc t=$SECONDS
     name=$(path "$1")
     out=$log/${name//\//-}.log
     if [ -x "$1" ]; then
@@ -45,7 +45,7 @@ run_one() {
         echo "FAIL $name: it was not built" >"$out"
         rc=127
     fi
-    echo $rc >"$out.rc"
+    echo $rc $((SECONDS - t)) >"$out.rc"
 }
 
 count() { # lines of a log that begin with $1
@@ -53,10 +53,10 @@ count() { # lines of a log that begin with $1
 }
 
 report() { # one program's log; adds to p f s
-    local name out rc p1 f1 s1 last why=
+    local name out rc t p1 f1 s1 last why=
     name=$(path "$1")
     out=$log/${name//\//-}.log
-    rc=$(cat "$out.rc")
+    read -r rc t <"$out.rc"
     p1=$(count ok "$out") f1=$(count FAIL "$out") s1=$(count SKIP "$out")
     last=$(tail -n 1 "$out")
     if [ "$rc" = 124 ] || [ "$rc" = 137 ]; then
@@ -73,8 +73,8 @@ report() { # one program's log; adds to p f s
         echo "FAIL $name: $why" >>"$out"
         f1=$((f1 + 1))
     fi
-    printf '%-28s %4d passed, %d failed, %d skipped\n' \
-        "$name" "$p1" "$f1" "$s1"
+    printf '%-28s %4d passed, %d failed, %d skipped %5d s\n' \
+        "$name" "$p1" "$f1" "$s1" "$t"
     if [ -n "$verbose" ]; then
         sed 's/^/    /' "$out"
     elif [ "$f1" != 0 ]; then
@@ -102,24 +102,21 @@ group() { # name, how many at once, programs...
 }
 
 P=0 F=0 S=0
-groups=
+unit=() wire=() scripts=() interop=()
 for t in "$@"; do
-    g=$(path "$t")
-    g=${g%%/*}
-    case " $groups " in *" $g "*) ;; *) groups="$groups $g" ;; esac
+    n=$(path "$t")
+    case "$n" in *"$filter"*) ;; *) continue ;; esac
+    case "$n" in
+    unit/*) unit+=("$t") ;;
+    wire/*) wire+=("$t") ;;
+    interop/*) interop+=("$t") ;;
+    *) scripts+=("$t") ;;
+    esac
 done
-for g in $groups; do
-    members=()
-    for t in "$@"; do
-        n=$(path "$t")
-        case "$n" in
-        "$g"/*) case "$n" in *"$filter"*) members+=("$t") ;; esac ;;
-        esac
-    done
-    n=$jobs
-    [ "$g" = interop ] && n=1
-    group "$g" "$n" "${members[@]}"
-done
+group unit "$jobs" "${unit[@]}"
+group wire "$jobs" "${wire[@]}"
+group scripts "$jobs" "${scripts[@]}"
+group interop 1 "${interop[@]}"
 
 if [ -s $log/skipped ]; then
     echo

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Compiling the implementation at gcc -O2: 2 s is the goal. Processor time
-# of the compiler, the least of three, and twice the goal is the limit,
+# of the compiler, the least of up to three, and twice the goal is the limit,
 # because the machine is not ours alone. --print: the number only.
 cd "$(dirname "$0")/../.." && . tests/check.bash
 need compile-time gcc
@@ -11,6 +11,7 @@ for i in 1 2 3; do
     t=$({ time gcc -std=c99 -O2 -I. -c -o "$tmp/impl.o" "$tmp/impl.c"; } 2>&1)
     t=$((10#${t/./})) # milliseconds: bash prints three places
     [ -z "$best" ] || [ "$t" -lt "$best" ] && best=$t
+    [ "$best" -gt 2000 ] || break
 done
 if [ "${1:-}" = --print ]; then
     echo "gcc -O2: $best ms"
