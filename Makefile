@@ -124,7 +124,8 @@ size:
 	@tests/house/size.sh --print
 
 test-musts:
-	@if [ -x tests/musts/run.sh ]; then tests/musts/run.sh $(if $(SAMPLE),--sample $(SAMPLE)); \
+	@if [ -x tests/musts/run.sh ]; then SAMPLE='$(SAMPLE)' JOBS=$(JOBS) \
+	tests/musts/run.sh; \
 	else echo 'test-musts: there is no tests/musts/run.sh'; exit 1; fi
 
 prove:
