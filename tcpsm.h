@@ -125,6 +125,11 @@ extern "C" {
 #define TCPSM_RANGES (TCPSM__TINY ? 1 : 4)
 #endif
 
+#if TCPSM_RUNS < 2 || TCPSM_RUNS > 255 || TCPSM_RANGES < 1 ||                \
+    TCPSM_RANGES > 255
+#error "TCPSM_RUNS is 2..255 and TCPSM_RANGES 1..255"
+#endif
+
 /* ---- >>types -------------------------------------------------------- */
 
 typedef uint64_t tcpsm_time;   /* us of the caller's monotonic clock; a now
@@ -408,7 +413,7 @@ enum {
 /* tcpsm_send flags */
 enum {
     TCPSM_MORE = 1, /* more follows at once: hold a short segment */
-    TCPSM_EOR = 2,  /* no segment spans the end of these bytes */
+    TCPSM_EOR = 2,  /* no new segment spans the end of these bytes */
     TCPSM_URG = 4   /* these bytes are urgent (RFC9293-SHLD-13: do not) */
 };
 
@@ -560,8 +565,8 @@ struct tcpsm_conn {
 };
 
 #define TCPSM_ABI                                                            \
-    ((uint32_t)TCPSM_VERSION << 14 ^ (uint32_t)TCPSM_RUNS << 7 ^             \
-     (uint32_t)TCPSM_RANGES << 1 ^ (uint32_t)TCPSM__TINY)
+    ((uint32_t)TCPSM_RUNS << 24 | (uint32_t)TCPSM_RANGES << 16 |             \
+     (uint32_t)TCPSM__TINY << 15 | (TCPSM_VERSION >> 4 & 0x7FFFu))
 
 /* ---- >>calls: one connection ----------------------------------------- */
 
@@ -1421,20 +1426,24 @@ TCPSM__FN void tcpsm__ranges_touch(struct tcpsm__ranges *r, uint32_t i)
     r->order[0] = (uint8_t)i;
 }
 
-TCPSM__FN void tcpsm__ranges_delete(struct tcpsm__ranges *r, uint32_t i)
+/* Takes out k ranges from i on. */
+TCPSM__FN void tcpsm__ranges_cut(struct tcpsm__ranges *r, uint32_t i,
+                                 uint32_t k)
 {
-    uint32_t k, out = 0, rest = (uint32_t)r->n - 1 - i;
-    for (k = 0; k < r->n; k++) {
-        if (r->order[k] == i)
+    uint32_t j, out = 0, rest = (uint32_t)r->n - i - k;
+    for (j = 0; j < r->n; j++) {
+        if (r->order[j] >= i && r->order[j] < i + k)
             continue;
-        r->order[out++] = (uint8_t)(r->order[k] - (r->order[k] > i));
+        r->order[out++] =
+            (uint8_t)(r->order[j] - (r->order[j] >= i + k ? k : 0));
         TCPSM_STEP();
     }
-    memmove(r->start + i, r->start + i + 1, rest * sizeof *r->start);
-    memmove(r->end + i, r->end + i + 1, rest * sizeof *r->end);
-    r->n--;
-    r->start[r->n] = r->end[r->n] = 0; /* dead fields are zero */
-    r->order[r->n] = 0;
+    memmove(r->start + i, r->start + i + k, rest * sizeof *r->start);
+    memmove(r->end + i, r->end + i + k, rest * sizeof *r->end);
+    r->n = (uint8_t)(r->n - k);
+    memset(r->start + r->n, 0, k * sizeof *r->start); /* dead fields */
+    memset(r->end + r->n, 0, k * sizeof *r->end);     /* are zero */
+    memset(r->order + r->n, 0, k);
 }
 
 TCPSM__FN int tcpsm__ranges_insert_at(struct tcpsm__ranges *r, uint32_t i,
@@ -1472,20 +1481,22 @@ TCPSM__FN uint32_t tcpsm__ranges_find(const struct tcpsm__ranges *r,
 TCPSM__FN int tcpsm__ranges_add(struct tcpsm__ranges *r, uint32_t a,
                                 uint32_t b)
 {
-    uint32_t i = tcpsm__ranges_find(r, a);
+    uint32_t i = tcpsm__ranges_find(r, a), k;
     if (i == r->n || b - r->base < r->start[i] - r->base)
         return tcpsm__ranges_insert_at(r, i, a, b);
     if (a - r->base < r->start[i] - r->base)
         r->start[i] = a;
     if (b - r->base > r->end[i] - r->base)
         r->end[i] = b;
-    while (i + 1u < r->n &&
-           r->start[i + 1] - r->base <= r->end[i] - r->base) {
-        if (r->end[i + 1] - r->base > r->end[i] - r->base)
-            r->end[i] = r->end[i + 1];
-        tcpsm__ranges_delete(r, i + 1);
+    for (k = 1;
+         i + k < r->n && r->start[i + k] - r->base <= r->end[i] - r->base;
+         k++) {
+        if (r->end[i + k] - r->base > r->end[i] - r->base)
+            r->end[i] = r->end[i + k];
         TCPSM_STEP();
     }
+    if (k > 1)
+        tcpsm__ranges_cut(r, i + 1, k - 1);
     tcpsm__ranges_touch(r, i);
     return 1;
 }
@@ -2037,8 +2048,9 @@ TCPSM__FN void tcpsm__cc_call(const tcpsm_cc *cc, int what, tcpsm_cc_state *s,
 #define TCPSM__F_SND_URG 0x800000u
 #define TCPSM__F_RCV_URG 0x1000000u
 #define TCPSM__F_EOR 0x2000000u
-#define TCPSM__F_WOKEN 0x8000000u /* on the wake list */
-#define TCPSM__F_KEEP 0x10000000u /* options of the owner */
+#define TCPSM__F_REPLY_TS 0x4000000u /* ... with TSecr = rcv_up */
+#define TCPSM__F_WOKEN 0x8000000u    /* on the wake list */
+#define TCPSM__F_KEEP 0x10000000u    /* options of the owner */
 #define TCPSM__F_CORK 0x20000000u
 #define TCPSM__F_MORE 0x40000000u
 #define TCPSM__F_QUIET 0x80000000u /* no reports (RFC9293-SHLD-20) */
@@ -2435,9 +2447,13 @@ TCPSM__FN int tcpsm__fin_unsent(const tcpsm_conn *c)
 }
 
 /* SND.NXT, but never beyond the peer's window: there the peer would not
-   accept it, and two ends whose probes crossed would be deaf. */
+   accept it, and two ends whose probes crossed would be deaf. At a closed
+   window nobody knows whether the peer took what lies beyond, so every
+   second probe's time the answer is SND.NXT after all. */
 TCPSM__FN uint32_t tcpsm__ack_seq(const tcpsm_conn *c)
 {
+    if (c->snd_wnd == 0 && c->probes != 0 && !(c->probes & 1u))
+        return c->snd_nxt;
     return tcpsm__seq_min(c->snd_nxt, c->snd_una + c->snd_wnd);
 }
 
@@ -2777,8 +2793,11 @@ TCPSM__FN int tcpsm__want_uto(const tcpsm_conn *c)
     if (tcpsm__lingers(c))
         return c->snd_len != 0 || tcpsm__outstanding(c) != 0 ||
                tcpsm__fin_unsent(c);
-    if (tcpsm__want_rtx(c) == TCPSM__RTX_PERSIST) /* RFC9293-MUST-37 */
-        return (c->more & TCPSM__M_PROBED) != 0;
+    if (tcpsm__want_rtx(c) == TCPSM__RTX_PERSIST)
+        /* RFC9293-MUST-37: as long as an owner wants it, and probes are
+           answered, it lives. Without an owner it is bounded. */
+        return tcpsm__is(c, TCPSM__F_CLOSED) ||
+               (c->more & TCPSM__M_PROBED) != 0;
     return tcpsm__outstanding(c) != 0;
 }
 
@@ -2933,8 +2952,7 @@ TCPSM__FN void tcpsm__flush(tcpsm_conn *c)
     struct tcpsm__ranges g = tcpsm__ranges_of(c);
     tcpsm__runs_delete(&r, 0, r.n);
     c->runs_n = 0;
-    while (g.n != 0)
-        tcpsm__ranges_delete(&g, g.n - 1u);
+    tcpsm__ranges_cut(&g, 0, g.n);
     c->ranges_n = 0;
     c->snd_una = c->snd_nxt;
     c->snd_len = c->snd_head = 0;
@@ -2990,6 +3008,7 @@ TCPSM__FN void tcpsm__relisten(tcpsm_conn *c)
     tcpsm__forget(c);
     c->ptb_mtu = limit;
     c->mtu = c->link_mtu;
+    c->mss = 0;
     c->flags |= keep | TCPSM__F_PASSIVE;
     if (keep & TCPSM__F_ANY_LOCAL)
         memset(c->local, 0, 16);
@@ -3021,8 +3040,8 @@ TCPSM__FN uint32_t tcpsm__tuple_hash(const tcpsm_conn *c, uint8_t purpose)
     return (uint32_t)tcpsm__siphash(c->key, b, 40);
 }
 
-/* RFC6528-1: ISN = M + F, M ticking every 4 us (RFC9293-MUST-8, -MUST-9,
-   -SHLD-1); and the timestamp offset (RFC7323-15), which has no clock in
+/* RFC6528-1: ISN = M + F, M ticking every 4 us (RFC9293-MUST-8, RFC9293-MUST-9,
+   RFC9293-SHLD-1); and the timestamp offset (RFC7323-15), which has no clock in
    it. Beyond the SND.NXT of the last connection, if that one had the same
    name (RFC9293-MAY-2): begin() left it in SND.NXT, and F in recover. */
 TCPSM__FN void tcpsm__isn(tcpsm_conn *c)
@@ -3636,7 +3655,9 @@ TCPSM__FN void tcpsm__established(tcpsm_conn *c)
     tcpsm_cc_event e;
     c->backoff = c->probes = c->dupacks = 0;
     tcpsm__disarm(c, TCPSM__T_RTX | TCPSM__T_UTO);
-    c->flags &= ~(TCPSM__F_SYN_DUE | TCPSM__F_REPLY_RST);
+    if (tcpsm__is(c, TCPSM__F_REPLY_RST))
+        c->rcv_up = 0;
+    c->flags &= ~(TCPSM__F_SYN_DUE | TCPSM__F_REPLY_RST | TCPSM__F_REPLY_TS);
     c->recover = c->snd_una - 1;
     c->ptb_mtu = 0;
     tcpsm__set_state(c, TCPSM_ESTABLISHED);
@@ -3830,7 +3851,8 @@ TCPSM__FN void tcpsm__take_ack(tcpsm_conn *c, const struct tcpsm__seg *s)
         tcpsm__ack_new(c, s);
     else if (tcpsm__is_dupack(c, s, tcpsm__seg_wnd(c, s)))
         tcpsm__dupack(c);
-    c->more = (uint8_t)(c->more & ~TCPSM__M_PROBED); /* RFC9293-MUST-37 */
+    c->more = (uint8_t)(c->more & ~TCPSM__M_PROBED); /* RFC9293-MUST-37,
+                                                 RFC9293-SHLD-17 */
     if (tcpsm__seq_le(c->snd_wl1, s->seq))
         tcpsm__set_wnd(c, s);
 }
@@ -3899,18 +3921,20 @@ TCPSM__FN void tcpsm__take_fin(tcpsm_conn *c)
 /* Ranges that RCV.NXT has reached become readable; 1: up to a held FIN. */
 TCPSM__FN int tcpsm__absorb(tcpsm_conn *c, struct tcpsm__ranges *r)
 {
-    uint32_t d = c->rcv_nxt - r->base, n, fin = 0;
-    while (r->n != 0 && r->start[0] - r->base <= d) {
-        if (r->end[0] - r->base > d) {
-            n = r->end[0] - r->base - d;
-            fin = tcpsm__is(c, TCPSM__F_FIN_HELD) && r->n == 1;
+    uint32_t d = c->rcv_nxt - r->base, k = 0, n, fin = 0;
+    while (k < r->n && r->start[k] - r->base <= d) {
+        if (r->end[k] - r->base > d) {
+            n = r->end[k] - r->base - d;
+            fin = tcpsm__is(c, TCPSM__F_FIN_HELD) && k + 1u == r->n;
             c->rcv_nxt += n - fin;
             c->rcv_len += n - fin;
             d = c->rcv_nxt - r->base;
         }
-        tcpsm__ranges_delete(r, 0);
+        k++;
         TCPSM_STEP();
     }
+    if (k != 0)
+        tcpsm__ranges_cut(r, 0, k);
     c->ranges_n = r->n;
     return fin != 0;
 }
@@ -4033,9 +4057,9 @@ TCPSM__FN void tcpsm__take_text(tcpsm_conn *c, tcpsm_in *in,
     }
     tcpsm__text_in_order(c, &r, s->text + skip, b - a, s->segs, told);
     if (r.n != 0 && tcpsm__absorb(c, &r))
-        fin = 1;
-    if (fin && r.n != 0)
-        fin = 0;
+        fin = 1; /* the one that was held */
+    else if (c->rcv_nxt != b || r.n != 0)
+        fin = 0; /* text beyond it is here already: a lie */
     if (c->rcv_len != 0 && tcpsm__synchronized(c) && b != a)
         tcpsm__raise(c, TCPSM_EV_READABLE);
     if (fin)
@@ -4215,6 +4239,12 @@ TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
     case TCPSM__V_REPLY:
         c->flags |= TCPSM__F_REPLY_RST;
         c->recover = s->ack;
+        c->flags &= ~TCPSM__F_REPLY_TS;
+        c->rcv_up = 0;
+        if (s->ts) {
+            c->flags |= TCPSM__F_REPLY_TS;
+            c->rcv_up = s->tsval;
+        }
         break;
     case TCPSM__V_RESET:
         tcpsm__take_rst(c);
@@ -4647,8 +4677,12 @@ TCPSM__FN tcpsm_ret tcpsm__do_reply_rst(tcpsm_conn *c, tcpsm_out *out)
 {
     struct tcpsm__seg s;
     tcpsm__fill(c, &s, TCPSM__RST, c->recover);
-    c->flags &= ~TCPSM__F_REPLY_RST;
+    s.ts = (c->flags & TCPSM__F_REPLY_TS) != 0; /* RFC7323-13 */
+    s.tsval = 0;
+    s.tsecr = c->rcv_up;
+    c->flags &= ~(TCPSM__F_REPLY_RST | TCPSM__F_REPLY_TS);
     c->recover = c->snd_una;
+    c->rcv_up = 0;
     return tcpsm__emit(c, out, &s, 0, 0);
 }
 
@@ -5386,7 +5420,7 @@ TCPSM_DEF tcpsm_ret tcpsm_close(tcpsm_conn *c)
         return TCPSM_E_ARG;
     if (c->state == TCPSM_CLOSED || tcpsm__is(c, TCPSM__F_CLOSED))
         return 0;
-    unread = c->rcv_len != 0 && tcpsm__synchronized(c);
+    unread = c->rcv_len != 0; /* also what came with a SYN */
     if (unread && c->state != TCPSM_TIME_WAIT) {
         tcpsm__reset(c, 0); /* RFC9293-SHLD-3; RFC 2525 s2.17 */
         tcpsm__leave(c);
@@ -5518,6 +5552,16 @@ TCPSM__FN tcpsm_ret tcpsm__set_durations(tcpsm_conn *c, uint32_t option,
     }
 }
 
+/* A larger segment than cwnd would never be sent (law 7). */
+TCPSM__FN void tcpsm__grow_mtu(tcpsm_conn *c, uint32_t mtu)
+{
+    c->mtu = (uint16_t)mtu;
+    if (!tcpsm__synchronized(c))
+        return;
+    c->cc.cwnd = tcpsm__max(c->cc.cwnd, tcpsm__smss(c));
+    c->cc.ssthresh = tcpsm__max(c->cc.ssthresh, 2 * tcpsm__smss(c));
+}
+
 TCPSM__FN tcpsm_ret tcpsm__set_sizes(tcpsm_conn *c, uint32_t option,
                                      uint32_t v)
 {
@@ -5530,7 +5574,7 @@ TCPSM__FN tcpsm_ret tcpsm__set_sizes(tcpsm_conn *c, uint32_t option,
         if (v < c->mtu)
             tcpsm__set_mtu(c, v);
         else
-            c->mtu = (uint16_t)v;
+            tcpsm__grow_mtu(c, v);
         return 0;
     case TCPSM_SET_MAXSEG:
         if (v > 65535u || v < TCPSM__MSS_FLOOR)
@@ -5664,7 +5708,8 @@ TCPSM__FN tcpsm_ret tcpsm__attach_snd(tcpsm_conn *c, uint8_t *mem,
     c->p.snd = mem;
     c->snd_cap = len;
     c->snd_head = 0;
-    if ((c->more & TCPSM__M_SHORT_SEND) && len > c->snd_len) {
+    if ((c->more & TCPSM__M_SHORT_SEND) && len > c->snd_len &&
+        len - c->snd_len >= tcpsm__size_dec(c->lowat)) {
         c->more = (uint8_t)(c->more & ~TCPSM__M_SHORT_SEND);
         tcpsm__raise(c, TCPSM_EV_WRITABLE);
     }
@@ -5762,7 +5807,7 @@ TCPSM_DEF tcpsm_ret tcpsm_open_from(tcpsm_conn *c, const tcpsm_tuple *t,
     if (f->rcv_wnd >
         (c->rcv_cap != 0 ? c->rcv_cap : tcpsm__size_dec(c->promise)))
         return TCPSM_E_ARG;
-    if (c->state != TCPSM_CLOSED)
+    if (c->state != TCPSM_CLOSED || tcpsm__is(c, TCPSM__F_RST_DUE))
         return TCPSM_E_STATE;
     tcpsm__begin(c, t, now);
     tcpsm__isn(c);
@@ -5787,6 +5832,8 @@ TCPSM_DEF tcpsm_ret tcpsm_open_from(tcpsm_conn *c, const tcpsm_tuple *t,
         (uint16_t)tcpsm__min(f->snd_wnd >> tcpsm__snd_shift(c), 65535);
     c->ts_offset = f->ts_offset;
     c->mss = (uint16_t)tcpsm__max(f->peer_mss, TCPSM__MSS_FLOOR);
+    if (c->ptb_mtu != 0)
+        c->mss = (uint16_t)tcpsm__min(c->mss, c->ptb_mtu);
     if (f->timestamps) {
         c->ts_recent = f->ts_recent;
         c->ts_age = (uint16_t)(c->now >> 30);
@@ -5971,6 +6018,15 @@ TCPSM__FN int tcpsm__check_flags(const tcpsm_conn *c)
     if (tcpsm__is(c, TCPSM__F_PROBE_DUE) &&
         tcpsm__rtx_kind(c) != TCPSM__RTX_PERSIST)
         return 43;
+    if (tcpsm__is(c, TCPSM__F_SYN_DUE | TCPSM__F_REPLY_RST) && !syn)
+        return 45;
+    if (syn && sent)
+        return 46;
+    if (!opening && !fin_out && c->state != TCPSM_CLOSED &&
+        c->state != TCPSM_TIME_WAIT && tcpsm__is(c, TCPSM__F_FIN_QUEUED))
+        return 47;
+    if (sent && out == 0 && fin_out && c->state != TCPSM_FIN_WAIT_2)
+        return 48;
     if (tcpsm__is(c, TCPSM__F_KEEP_DUE) &&
         (tcpsm__aux_kind(c) != TCPSM__AUX_KEEP || !tcpsm__synchronized(c)))
         return 44;
@@ -5992,6 +6048,11 @@ TCPSM__FN int tcpsm__check_numbers(const tcpsm_conn *c)
         return 5;
     if (c->snd_wnd > TCPSM_MAX_RING)
         return 6;
+    if (c->ptb_mtu != 0 &&
+        (tcpsm__synchronized(c)
+             ? c->ptb_mtu < TCPSM__MTU_LEAST || c->ptb_mtu >= c->mtu
+             : c->ptb_mtu < TCPSM__MSS_FLOOR))
+        return 8;
     if (tcpsm__bytes_zero(c->key, 16))
         return 7;
     if (kind > TCPSM__RTX_FLUSH || (c->timers >> 6) != 0)
@@ -6003,11 +6064,12 @@ TCPSM__FN int tcpsm__check_numbers(const tcpsm_conn *c)
     if (c->state <= TCPSM_LISTEN && (c->timers & TCPSM__T_ALL))
         return 53;
     if (tcpsm__synchronized(c) && c->state != TCPSM_TIME_WAIT) {
-        if (c->cc.cwnd < tcpsm__smss(c) && c->cc.cwnd < 88)
+        if (c->cc.cwnd < tcpsm__smss(c))
             return 54;
         if (c->cc.cwnd > TCPSM__MAX_CWND)
             return 55;
-        if (c->cc.ssthresh > TCPSM__MAX_CWND)
+        if (c->cc.ssthresh > TCPSM__MAX_CWND ||
+            c->cc.ssthresh < 2 * tcpsm__smss(c))
             return 56;
     }
     if (c->srtt > 0x0FFFFFFFu || c->rttvar > 0x0FFFFFFFu)
