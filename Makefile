@@ -60,7 +60,7 @@ endif
 SUBMAKE = +@TCPSM_SUBMAKE=1 $(MAKE) --no-print-directory -k -j$(JOBS)
 
 .PHONY: help demo test build-tests deps size test-musts prove \
-        bench-instructions clean format format-check
+        bench-instructions clean format format-check records
 
 help:
 	@echo 'make demo                two connections in one process, drawn'
@@ -71,6 +71,8 @@ help:
 	@echo 'make test-musts          every cited MUST, violated: tests notice?'
 	@echo 'make prove               CBMC on the steps that read foreign bytes'
 	@echo 'make bench-instructions  instructions per segment, by callgrind'
+	@echo 'make records             measures anew: what sizes, stack and'
+	@echo '                         instructions are held to, and the README'
 	@echo 'make format-check        is everything as .clang-format says?'
 	@echo 'make clean               removes build/'
 	@echo 'Variables: CC=, JOBS=, FILTER=part-of-a-test-name, V=1 (all lines)'
@@ -133,6 +135,13 @@ prove:
 
 bench-instructions:
 	@bench/instructions.sh
+
+# After a change that was meant to cost something, or to save it.
+records:
+	@tests/house/size.sh --update
+	@tests/house/stack.sh --update
+	@bench/instructions.sh --update
+	@tests/house/docs.sh --numbers
 
 format:
 	@clang-format -i -style=file tcpsm.h $(SOURCES)
