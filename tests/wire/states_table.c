@@ -22,8 +22,9 @@ enum {
 
 typedef struct {
     int state, passive;
-    int held; /* ranges beyond a gap */
-    int shut; /* the owner half-closed before the handshake was done */
+    int held;  /* ranges beyond a gap */
+    int shut;  /* the owner half-closed before the handshake was done */
+    int newer; /* the SYN has a newer timestamp than the old connection */
     uint32_t una, nxt, rcv, wnd, max_wnd;
 } tcb;
 
@@ -167,7 +168,7 @@ static outcome in_other(const tcb *t, const segment *s)
         int irs = s->seq == t->rcv - 1 && state == TCPSM_SYN_RECEIVED;
 
         if (state == TCPSM_TIME_WAIT && !has(s, PAIR_ACK) &&
-            (int32_t)(s->seq - (t->rcv - 1)) > 0)
+            (t->newer || (int32_t)(s->seq - (t->rcv - 1)) > 0))
             return say(t, R_END, TCPSM_CLOSED); /* RFC 6191 */
         if (irs && !has(s, PAIR_ACK))
             return say(t, R_SYN_ACK, state);
@@ -456,8 +457,12 @@ static tcb look(int passive, int shut)
     t.held = i.ranges;
     t.shut = shut;
     t.max_wnd = 5000;
+    w.ts = i.timestamps;
+    t.newer =
+        w.ts && (int32_t)(w.ts_clock + (uint32_t)((w.p.now - w.t0) / 1000) -
+                          w.c->ts_recent) > 0;
     if (t.state == TCPSM_SYN_SENT || t.state <= TCPSM_LISTEN)
-        t.rcv = w.irs + 1, t.wnd = 65535;
+        t.rcv = w.irs + 1, t.wnd = 65535, w.ts = 0;
     return t;
 }
 
@@ -517,6 +522,10 @@ static int walk(uint64_t seed, long *seen)
     dice = seed * 1000003;
     START();
     w.cfg.challenge_limit = 255;
+    if (roll(2))
+        w.cfg.flags &= ~(uint32_t)(TCPSM_NO_TS | TCPSM_NO_SACK);
+    if (roll(2)) /* whose window closes soon */
+        w.rcv_ring = 200 + roll(500);
     w.peer_win = 5000;
     w.irs = roll(2) ? 0xFFFFFFF0u : w.irs;
     passive = (int)roll(2);
@@ -561,8 +570,11 @@ static int walk(uint64_t seed, long *seen)
                 flags[n++] = "FSRPAU"[b];
         flags[n] = 0;
         before = *w.c;
-        WIRE__STEP("%s %u ack %u len %u%s abs", n ? flags : ".", s.seq, s.ack,
-                   s.len, s.flags & 32 ? " urg 3" : "");
+        WIRE__STEP("%s %u ack %u len %u%s%s abs", n ? flags : ".", s.seq,
+                   s.ack, s.len, s.flags & 32 ? " urg 3" : "",
+                   t.state <= TCPSM_SYN_SENT && s.flags & 2 && roll(2)
+                       ? " sackok ts 999999 0"
+                       : "");
         wire__in(w.text);
         state = tcpsm_state(w.c);
         compare(&t, &s, &before);
