@@ -237,6 +237,53 @@ TEST(law_5_rings_are_not_touched_after_done)
     }
 }
 
+/* A caller that sleeps past everything, over each wrap of a short clock:
+   what was due is done at once, and nothing is due in the far future. */
+TEST(a_caller_that_slept_too_long)
+{
+    const double nap[] = {30 * 60, 36 * 60,  71.5 * 60, 72 * 60,
+                          86400,   4.5e6,    1e7,       1.5e8,
+                          4294,    2147.483, 4294.967,  1.1e6};
+    uint32_t i;
+    int s;
+
+    for (s = TCPSM_LISTEN; s < TCPSM_STATES; s++)
+        for (i = 0; i < sizeof nap / sizeof *nap; i++) {
+            tcpsm_time d;
+            int k;
+
+            be(s);
+            CONTEXT("state %d, %f s", s, nap[i]);
+            if (s == TCPSM_ESTABLISHED || s == TCPSM_CLOSE_WAIT) {
+                SEND(500);
+                wire__fill();
+                w.q_n = 0;
+            }
+            if (i & 1)
+                SET(TCPSM_SET_USER_TIMEOUT, TCPSM_OFF);
+            wire__fill();
+            w.q_n = 0;
+            w.p.now += wire__us(nap[i]);
+            for (k = 0; tcpsm_deadline(w.c) <= w.p.now; k++) {
+                CHECK_LT(k, 50);
+                wire__fill();
+                w.q_n = 0;
+            }
+            wire__touched();
+            d = tcpsm_deadline(w.c);
+            CHECK(d == TCPSM_NEVER || d - w.p.now <= 361 * PAIR_SECOND);
+            if (s == TCPSM_TIME_WAIT)
+                STATE(TCPSM_CLOSED);
+            if (s == TCPSM_SYN_RECEIVED) /* still answers, or listens */
+                CHECK(tcpsm_state(w.c) == TCPSM_LISTEN || d != TCPSM_NEVER);
+            if (s == TCPSM_ESTABLISHED && (i & 1)) {
+                STATE(TCPSM_ESTABLISHED);
+                IN("A 1 ack 501");
+                DEADLINE_NEVER();
+            }
+        }
+}
+
 /* The peer's reset as an end: nothing is sent after it, in no state. */
 TEST(nothing_is_sent_after_a_reset)
 {
