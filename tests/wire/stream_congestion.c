@@ -475,6 +475,23 @@ TEST(law_7_mtu_raised_with_a_small_cwnd)
     CHECK(stream_drain() >= 1);
 }
 
+/* The same from the smallest MTU there is: tcpsm_check must agree. */
+TEST(mtu_raised_from_the_smallest)
+{
+    START();
+    w.cfg.mtu = 108;
+    w.cfg.flags = TCPSM_NO_SCALE;
+    OPENED("mss 1460 win 65535 ts 1 0");
+    SEND(10);
+    OUT("PA 1 ack 1 len 10");
+    AT(0.2);
+    OUT("PA 1 ack 1 len 10"); /* cwnd 56 now */
+    SET(TCPSM_SET_MTU, 1500);
+    IN("A 1 ack 11");
+    SEND(5000);
+    OUT("A 11 ack 1 len 1448");
+}
+
 /* More than 2^31 octets without a loss: an old `recover` must not look
    like a new one, or fast retransmit is dead for the next 2^31. */
 TEST(recover_does_not_wrap)

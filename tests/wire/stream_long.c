@@ -153,7 +153,6 @@ static void one_run(uint64_t seed, int laws, int change)
         if (p.net.link[s].rate == 0)
             p.net.link[s].queue_packets = 0;
     }
-    p.out_cap = ONE_OF(0, 0, 0, 128, 700);
     CHECK(pair_connect(&p));
     trouble(1);
     least = o.rcv_ring[0] < o.rcv_ring[1] ? o.rcv_ring[0] : o.rcv_ring[1];

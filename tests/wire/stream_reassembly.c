@@ -126,10 +126,9 @@ static void expect(uint32_t a, uint32_t b, int fin, uint32_t *dup_a,
     if (a > m.nxt) {
         if (end == b + 1 && b == m.edge) /* no FIN beyond the edge */
             end = b;
-        if (end == b + 1 && m.fin == UNIVERSE)
-            for (i = end; i <= UNIVERSE; i++)
-                if (m.have[i]) /* nor before what is there */
-                    end = b;
+        for (i = b; end == b + 1 && i <= UNIVERSE; i++)
+            if (m.have[i]) /* nor before what is there */
+                end = b;
         if (a >= end)
             return;
         for (i = a, k = 0; i <= end; i++)
@@ -138,8 +137,8 @@ static void expect(uint32_t a, uint32_t b, int fin, uint32_t *dup_a,
         if (k == 0 && m.n == m.most)
             return; /* the table is full */
     } else if (end == b + 1) {
-        for (i = end; i <= UNIVERSE; i++)
-            if (m.have[i])
+        for (i = b; i <= UNIVERSE; i++)
+            if (m.have[i] && (i != m.fin || b != m.fin))
                 end = b;
     }
     if (end == b + 1)

@@ -366,6 +366,66 @@ TEST(law_7_every_order_of_events)
     search(TCPSM_NODELAY | TCPSM_NO_SACK | TCPSM_NO_TS, 1, 3, 4);
 }
 
+/* ---- found by the walks ------------------------------------------------ */
+
+static void lose(int s)
+{
+    while (v.q_n[s] != 0)
+        remove_packet(s, 0);
+}
+
+/* All that is due at s goes out and arrives. */
+static void pass(int s)
+{
+    drain(s, 0);
+    while (v.q_n[s] != 0)
+        deliver(s, 0, 0);
+}
+
+/* Each end's probe carried an octet past a closed window. Both octets were
+   taken; the ACKs of both, and the updates when the windows opened, were
+   lost. Each end still names the octet before the other's RCV.NXT, so what
+   it says is "old" by RFC 9293's table 6: and yet each must hear the other
+   (requirements.md, gap 3: crossing window probes). */
+TEST(law_7_both_probes_were_taken)
+{
+    int s;
+    begin(TCPSM_NODELAY, 1, 2);
+    for (s = 0; s < 2; s++) {
+        CHECK(write_some(s, 1, 0));
+        pass(s);
+        pass(!s); /* the ACK: the window is closed */
+    }
+    for (s = 0; s < 2; s++) {
+        CHECK(write_some(s, 2, 0));
+        drain(s, 0);
+        CHECK_EQ(v.q_n[s], 0);
+    }
+    for (s = 0; s < 2; s++) {
+        if (tcpsm_deadline(&v.c[s]) > v.now)
+            v.now = tcpsm_deadline(&v.c[s]);
+        drain(s, 0);
+        CHECK_EQ(v.q_n[s], 1); /* the probe */
+    }
+    for (s = 0; s < 2; s++) {
+        uint8_t probe[PACKET];
+        uint32_t n = v.q_len[!s][0];
+        memcpy(probe, v.q[!s][0], n);
+        CHECK(read_some(s, 1));
+        drain(s, 0); /* opens: with a probe of its own in front of it */
+        while (v.q_n[s] > (s == 0))
+            remove_packet(s, v.q_n[s] - 1u);
+        give(s, probe, n);
+        drain(s, 0);
+        while (v.q_n[s] > (s == 0))
+            remove_packet(s, v.q_n[s] - 1u);
+        CHECK_EQ(v.c[s].rcv_len, 1); /* taken */
+    }
+    lose(0);
+    lose(1);
+    heal();
+}
+
 /* ---- random walks ------------------------------------------------------ */
 
 static void walks(uint32_t flags, uint32_t rcv, uint32_t snd, uint32_t n,
