@@ -285,6 +285,50 @@ TEST(into_smaller_tables)
     host_free(&h);
 }
 
+/* The FIN is the last octet of the last range: with that range it must be
+   forgotten, or the end of another range would become the end of all. */
+TEST(fin_forgotten_with_its_range)
+{
+    static uint8_t tables[2000];
+    uint32_t i, n, first;
+    uint8_t seg[64];
+    host h;
+    pair_options o = TCPSM_ZERO;
+    o.cfg[0].flags = TCPSM_NO_TS;
+    pair_init(&p, &o);
+    CHECK(pair_connect(&p));
+    pair_run(&p, PAIR_SECOND);
+    CHECK_EQ(tcpsm_attach(&p.c[PAIR_A], TCPSM_TABLES, tables, 2000, NULL), 0);
+    p.muted[PAIR_A] = 1;
+    first = p.c[PAIR_A].rcv_nxt;
+    for (i = 1; i <= 6; i++) {
+        n = pair_craft(&p, PAIR_B, seg, first + 20 * i, p.c[PAIR_A].snd_una,
+                       i == 6 ? PAIR_ACK | PAIR_FIN : PAIR_ACK, 5000,
+                       "0123456789", 10);
+        CHECK_EQ(pair_inject(&p, PAIR_A, seg, n, 0), 0);
+    }
+    CHECK(tcpsm__is(&p.c[PAIR_A], TCPSM__F_FIN_HELD));
+    n = export_at(&p.c[PAIR_A], blob, p.now);
+    host_init(&h, config(), PAIR_RING, PAIR_RING, 0);
+    CHECK_EQ(tcpsm_import(&h.c, config(), blob, n, p.now), 0);
+    CHECK_EQ(h.c.ranges_n, TCPSM_RANGES);
+    CHECK(!tcpsm__is(&h.c, TCPSM__F_FIN_HELD));
+    p.c[PAIR_A] = h.c;
+    n = pair_craft(&p, PAIR_B, seg, first, p.c[PAIR_A].snd_una, PAIR_ACK,
+                   5000, "01234567890123456789", 20);
+    CHECK_EQ(pair_inject(&p, PAIR_A, seg, n, 0), 0);
+    CHECK_EQ(p.c[PAIR_A].rcv_len, 30); /* up to the next gap */
+    CHECK_EQ(tcpsm_state(&p.c[PAIR_A]), TCPSM_ESTABLISHED);
+    for (i = 1; i < TCPSM_RANGES; i++) {
+        n = pair_craft(&p, PAIR_B, seg, first + 20 * i + 10,
+                       p.c[PAIR_A].snd_una, PAIR_ACK, 5000, "0123456789", 10);
+        CHECK_EQ(pair_inject(&p, PAIR_A, seg, n, 0), 0);
+    }
+    CHECK_EQ(p.c[PAIR_A].rcv_len, 10u + 20 * TCPSM_RANGES);
+    CHECK_EQ(tcpsm_state(&p.c[PAIR_A]), TCPSM_ESTABLISHED);
+    host_free(&h);
+}
+
 /* ---- moved in the middle of a transfer ----------------------------------- */
 
 static host home[2];

@@ -43,6 +43,8 @@ DAMAGE(5, RICH, c->mss = TCPSM__MSS_FLOOR - 1)
 DAMAGE(6, RICH, c->snd_wnd = TCPSM_MAX_RING + 1)
 DAMAGE(7, RICH, memset(c->key, 0, 16))
 
+DAMAGE(8, RICH, c->ptb_mtu = c->mtu)
+
 /* rings */
 DAMAGE(10, RICH, c->p.rcv = NULL)
 DAMAGE(11, RICH, c->rcv_len = c->rcv_cap + 1)
@@ -85,6 +87,12 @@ DAMAGE(42, RICH, c->flags |= TCPSM__F_RST_DUE)
 
 DAMAGE(43, RICH, c->flags |= TCPSM__F_PROBE_DUE)
 DAMAGE(44, RICH, c->flags |= TCPSM__F_KEEP_DUE)
+
+DAMAGE(45, RICH, c->flags |= TCPSM__F_SYN_DUE)
+DAMAGE(46, "syn-sent", c->flags |= TCPSM__F_FIN_QUEUED | TCPSM__F_FIN_SENT;
+       c->snd_len = 0)
+DAMAGE(47, RICH, c->flags |= TCPSM__F_FIN_QUEUED)
+DAMAGE(48, "closing", c->snd_una = c->snd_nxt; c->runs_n = 0)
 
 /* timers and estimates */
 DAMAGE(50, RICH, c->timers |= 0x40)

@@ -111,11 +111,22 @@ static void op_send(world *w, uint32_t len)
 
 static void op_ack(world *w, uint32_t len)
 {
-    uint32_t sample = 0, i, best;
-    int exact = -1, found;
+    uint32_t sample = 0, i, best, k, end;
+    int exact = -1, found, karn = 0;
     if (len > w->n)
         len = w->n;
+    /* Karn: the newest run that leaves as a whole, was it sent once? */
+    for (i = 0, k = 0; i < w->r.n; i++) {
+        end = w->r.end[i] - w->r.base;
+        if (end > len)
+            break;
+        for (karn = 0; k < end; k++)
+            karn |= w->o[k].twice | w->o[k].lost;
+    }
     found = tcpsm__runs_ack(&w->r, w->r.base + len, w->now, &sample, &exact);
+    CHECKF(!found || !karn, "a sample of something sent twice");
+    if (!w->squeezed && !found && i > 0)
+        CHECK(karn);
     if (found) {
         /* the newest octet that left with its whole run: nothing newer
            than the last one acknowledged */
