@@ -170,6 +170,33 @@ static void a_call(tcpsm_conn *c, tcpsm_time now)
     }
 }
 
+/* Law 3 and law 7 hold for what came out of a blob, too: output acts at
+   the deadline and not before it, and who has something to do has one. */
+static void deadlines(const tcpsm_conn *c, tcpsm_time now)
+{
+    static uint8_t buf[2000];
+    tcpsm_time d = tcpsm_deadline(c), at;
+    int i;
+    if (c->state >= TCPSM_SYN_SENT &&
+        (c->snd_nxt != c->snd_una || c->snd_len != 0 || tcpsm__fin_unsent(c)))
+        CHECKF(d != TCPSM_NEVER, "stuck in state %u", c->state);
+    if (c->p.tables != NULL) /* they would not be copied */
+        return;
+    for (i = 0; i < 3; i++) {
+        tcpsm_conn copy = *c;
+        tcpsm_out o = TCPSM_ZERO;
+        tcpsm_ret n;
+        at = i == 0 ? now : i == 1 ? d - 1 : d;
+        if (at < now || (i == 2 && d == TCPSM_NEVER))
+            at = now;
+        o.buf = buf;
+        o.cap = sizeof buf;
+        n = tcpsm_output(&copy, &o, at);
+        CHECKF((d <= at) == (n != 0 || memcmp(c, &copy, sizeof copy) != 0),
+               "law 3 in state %u, try %d", c->state, i);
+    }
+}
+
 static void survive(tcpsm_conn *c, uint32_t ops, tcpsm_time now)
 {
     static uint8_t buf[2000];
@@ -203,6 +230,8 @@ static void survive(tcpsm_conn *c, uint32_t ops, tcpsm_time now)
         k = (uint32_t)-tcpsm_check(c);
         CHECKF(k == 0, "then, after %u operations: invariant %u, state %u",
                i + 1, k, c->state);
+        if (i % 16 == 15)
+            deadlines(c, now);
     }
 }
 
