@@ -117,6 +117,30 @@ TEST(RFC5681_7_congestion_avoidance)
     CHECK_LT(cwnd(), 17000u);
 }
 
+/* The same to the octet: cwnd grows when cwnd octets were acknowledged. */
+TEST(RFC5681_7_to_the_octet)
+{
+    uint32_t k, n, ack = 1, at = 5000;
+    start();
+    SEND(60000);
+    FLIGHT(1, 10, 1000);
+    AT(0.2);
+    FLIGHT(1, 1, 1000);
+    for (k = 1; k <= 4; k++) { /* slow start up to ssthresh */
+        ack += 1000;
+        INF("A 1 ack %u", ack);
+        stream_drain();
+        CHECK_EQ(cwnd(), 1000 + 1000 * k);
+    }
+    for (n = 5; n < 9; n++, at += 1000)
+        for (k = 1; k <= n; k++) {
+            ack += 1000;
+            INF("A 1 ack %u", ack);
+            stream_drain();
+            CHECK_EQ(cwnd(), k < n ? at : at + 1000);
+        }
+}
+
 /* Not used, not earned (RFC 7661's concern): the application was slow. */
 TEST(no_growth_when_application_limited)
 {

@@ -143,6 +143,33 @@ TEST(RFC9293_SHLD_7_nagle)
     OUT("PA 1011 ack 1 len 5");
 }
 
+/* EV_SENT: all that was queued is acknowledged, not only all that was
+   sent; EV_WRITABLE: after a short send, when LOWAT octets are free. */
+TEST(events_of_the_sender)
+{
+    START();
+    w.snd_ring = 1000;
+    OPENED("mss 1000 win 65535");
+    SEND(10);
+    OUT("PA 1 ack 1 len 10");
+    SEND(10);
+    IN("A 1 ack 11");
+    EVENTS(0);
+    OUT("PA 11 ack 1 len 10");
+    IN("A 1 ack 21");
+    EVENTS(TCPSM_EV_SENT);
+    SET(TCPSM_SET_LOWAT, 300);
+    CHECK_EQ(wire__send(1200, 0), 1000);
+    CHECK_EQ(wire__send(1, 0), 0);
+    OUT("PA 21 ack 1 len 1000");
+    IN("A 1 ack 320"); /* 299 */
+    EVENTS(0);
+    IN("A 1 ack 321");
+    EVENTS(TCPSM_EV_WRITABLE);
+    IN("A 1 ack 421"); /* once */
+    EVENTS(0);
+}
+
 /* RFC9293-MUST-17: off, by configuration and at any time */
 TEST(RFC9293_MUST_17_nodelay)
 {
