@@ -5804,6 +5804,9 @@ TCPSM_DEF tcpsm_ret tcpsm_open_from(tcpsm_conn *c, const tcpsm_tuple *t,
         t->local_port == 0 || t->remote_port == 0 || f->snd_scale > 14 ||
         f->rcv_scale > 14 || f->snd_wnd > TCPSM_MAX_RING)
         return TCPSM_E_ARG;
+    if (c->rcv_cap != 0 && f->scaling && f->rcv_scale != 0 &&
+        c->rcv_cap >> f->rcv_scale < 4)
+        return TCPSM_E_ARG; /* as tcpsm_attach has it */
     if (f->rcv_wnd >
         (c->rcv_cap != 0 ? c->rcv_cap : tcpsm__size_dec(c->promise)))
         return TCPSM_E_ARG;
@@ -6267,7 +6270,7 @@ TCPSM__FN void tcpsm__blob_tables(struct tcpsm__blob *b, const tcpsm_conn *c,
 {
     struct tcpsm__runs r = tcpsm__runs_in(c);
     struct tcpsm__ranges g = tcpsm__ranges_in(c);
-    uint32_t i, held = 0;
+    uint32_t i, held = 0, fin;
     tcpsm__blob_head(b, TCPSM__TAG_RUNS, 10u * r.n);
     for (i = 0; i < r.n; i++) {
         tcpsm__blob_int(b, r.end[i], 4);
@@ -6285,9 +6288,12 @@ TCPSM__FN void tcpsm__blob_tables(struct tcpsm__blob *b, const tcpsm_conn *c,
     }
     tcpsm__blob_head(b, TCPSM__TAG_HELD, held);
     for (i = 0; i < g.n; i++) {
+        fin = tcpsm__is(c, TCPSM__F_FIN_HELD) && i + 1u == g.n;
         tcpsm__blob_ring(b, c->p.rcv, c->rcv_cap, c->rcv_head,
                          c->rcv_len + (g.start[i] - c->rcv_nxt),
-                         g.end[i] - g.start[i]);
+                         g.end[i] - g.start[i] - fin);
+        if (fin) /* its octet holds no byte of the stream */
+            tcpsm__blob_int(b, 0, 1);
         TCPSM_STEP();
     }
 }
@@ -6542,7 +6548,7 @@ TCPSM_DEF tcpsm_ret tcpsm_blob_rings(const void *blob, uint32_t len,
 {
     const uint8_t *p = (const uint8_t *)blob;
     int bad = 0;
-    uint32_t edge, nxt, state;
+    uint32_t edge, nxt, state, shift;
     if (rcv == NULL || snd == NULL || p == NULL)
         return TCPSM_E_ARG;
     if (!tcpsm__blob_ok(p, len))
@@ -6552,11 +6558,15 @@ TCPSM_DEF tcpsm_ret tcpsm_blob_rings(const void *blob, uint32_t len,
     *rcv = tcpsm__blob_get(p, len, 4, 4, &bad);
     *snd = tcpsm__blob_get(p, len, 9, 4, &bad);
     state = tcpsm__blob_get(p, len, 60, 1, &bad);
+    shift = tcpsm__blob_get(p, len, 61, 1, &bad) & 15u;
     if (bad || *rcv > TCPSM_MAX_RING || *snd > TCPSM_MAX_RING ||
         edge - nxt > TCPSM_MAX_RING + 0x10000u)
         return TCPSM_E_BLOB;
-    if (state >= TCPSM_SYN_SENT && state <= TCPSM_FIN_WAIT_2)
-        *rcv += edge - nxt;
+    if (state < TCPSM_SYN_SENT || state > TCPSM_FIN_WAIT_2)
+        return 0;
+    *rcv += edge - nxt;
+    if (shift != 0) /* as tcpsm_attach has it */
+        *rcv = tcpsm__max(*rcv, (uint32_t)4 << shift);
     return 0;
 }
 
@@ -6565,15 +6575,17 @@ TCPSM__FN tcpsm_ret tcpsm__import_rings(tcpsm_conn *c, const uint8_t *p,
                                         uint32_t n)
 {
     struct tcpsm__entry e;
-    uint32_t rcv, snd;
+    uint32_t rcv, snd, wnd = 0;
     if (tcpsm_blob_rings(p, n, &rcv, &snd) < 0)
         return TCPSM_E_BLOB;
     if (snd > c->snd_cap)
         return TCPSM_E_SPACE;
     if (c->rcv_cap != 0 && rcv > c->rcv_cap)
         return TCPSM_E_SPACE;
+    if (c->state >= TCPSM_SYN_SENT && c->state <= TCPSM_FIN_WAIT_2)
+        wnd = c->rcv_edge - c->rcv_nxt; /* later nothing more comes */
     if (c->rcv_cap == 0 &&
-        (c->rcv_len != 0 || rcv > tcpsm__size_dec(c->promise)))
+        (c->rcv_len != 0 || wnd > tcpsm__size_dec(c->promise)))
         return TCPSM_E_SPACE;
     tcpsm__blob_find(p, n, TCPSM__TAG_RECEIVED, &e);
     if (e.len != c->rcv_len)
