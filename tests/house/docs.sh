@@ -86,7 +86,7 @@ for doc in README.md docs/guide.md; do
         [ -e "$f" ] || continue
         n=$((n + 1))
         name=$base-$(basename "$f" .c)
-        check $name-compiles "$cc" -std=c99 -O1 $warnings -I. \
+        check $name-compiles "$cc" -std=c99 -O0 $warnings -I. \
             -I"$tmp/$base" -o "$f.run" "$f" || continue
         if (cd "$tmp" && timeout 20 "$f.run" >"$f.out" 2>&1); then
             ok $name-runs

@@ -12,8 +12,8 @@ two() { # NAME WANT-THERE COMPILER "FLAGS OF BOTH" "FLAGS OF UNIT 2"
         skip "$name" "$cc is not installed (make deps)"
         return
     }
-    if ! { "$cc" $4 -O1 $warnings -I. -x $lang -DUNIT=1 -c -o "$tmp/1.o" \
-        $src && "$cc" $4 $5 -O1 $warnings -I. -x $lang -DUNIT=2 -c -o \
+    if ! { "$cc" $4 -O0 $warnings -I. -x $lang -DUNIT=1 -c -o "$tmp/1.o" \
+        $src && "$cc" $4 $5 -O0 $warnings -I. -x $lang -DUNIT=2 -c -o \
         "$tmp/2.o" $src && "$cc" -o "$tmp/two" "$tmp/1.o" "$tmp/2.o"; } \
         >"$tmp/out" 2>&1; then
         fail "$name" "$(head -n 1 "$tmp/out")"

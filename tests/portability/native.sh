@@ -33,7 +33,7 @@ cc=${CC:-cc}
 for d in -DTCPSM_STATIC -DTCPSM_NAMES "-DTCPSM_RUNS=16 -DTCPSM_RANGES=8" \
     "-DTCPSM_STATIC -DTCPSM_NAMES -DTCPSM_TINY"; do
     check "switch$(echo "$d" | tr -d ' ')" \
-        build_impl "$tmp/o.o" "$cc" -std=c99 -O1 $d
+        build_impl "$tmp/o.o" "$cc" -std=c99 -O0 $d
 done
 cat >"$tmp/hooks.c" <<'END'
 #include <stdio.h>
