@@ -17,7 +17,7 @@ packages="
     libc6-dev-i386 lib32gcc-12-dev
     gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static
     gcc-arm-none-eabi gcc-avr avr-libc
-    valgrind tshark curl iproute2
+    valgrind tshark curl iproute2 nftables
     python3"
 
 case "${1:-}" in
