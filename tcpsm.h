@@ -187,7 +187,8 @@ enum {
    the payload, or with TCPSM_GATHER the header only. */
 typedef struct {
     void *buf;
-    uint32_t cap;       /* in: bytes at buf, >= TCPSM_MIN_CAP */
+    uint32_t cap;       /* in: bytes at buf, >= TCPSM_MIN_CAP; less than a
+                           full segment works, a piece at a time */
     tcpsm_tuple tuple;  /* out: whom to, and from whom */
     tcpsm_cspan ref[2]; /* TCPSM_GATHER: the payload, valid until the next
                            call that is not const */
