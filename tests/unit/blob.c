@@ -53,6 +53,32 @@ TEST(export_only_reads)
     }
 }
 
+/* What was never received is not in the blob, whatever lies in the ring:
+   the octet of a held FIN, and the bytes between the ranges. */
+TEST(stale_ring_bytes_stay_at_home)
+{
+    tcpsm_conn *c = &p.c[PAIR_A];
+    uint32_t n, i, k, off;
+    scene__rich(&p);
+    CHECK(tcpsm__is(c, TCPSM__F_FIN_HELD) || TCPSM_RANGES == 1);
+    n = export_at(c, blob, p.now);
+    for (i = c->rcv_len; i < c->rcv_cap; i++) {
+        int mine = 0;
+        off = i - c->rcv_len;
+        for (k = 0; k < c->ranges_n; k++) {
+            uint32_t end = c->range_end[k] - c->rcv_nxt;
+            int fin =
+                tcpsm__is(c, TCPSM__F_FIN_HELD) && k + 1u == c->ranges_n;
+            mine |= off >= c->range_start[k] - c->rcv_nxt &&
+                    off < end - (uint32_t)fin;
+        }
+        if (!mine)
+            p.rcv[PAIR_A][(c->rcv_head + i) % c->rcv_cap] ^= 0xFF;
+    }
+    CHECK_EQ(export_at(c, blob2, p.now), n);
+    CHECK_MEM(blob, blob2, n);
+}
+
 /* ---- import -------------------------------------------------------------- */
 
 static const int64_t clocks[] = {0,
@@ -530,6 +556,64 @@ TEST(without_a_ring)
     host_init(&h, &cfg, 1000, 100, 0); /* or straight into a ring */
     CHECK_EQ(tcpsm_import(&h.c, &cfg, blob, n, p.now), 0);
     host_free(&h);
+}
+
+/* An open window is a promise: without a ring it must be within the one
+   that may be given without a ring. */
+TEST(window_larger_than_the_promise)
+{
+    uint32_t n;
+    host h;
+    scene__connected(&p); /* a window of nearly 9000 is open */
+    CHECK_EQ(tcpsm_set(&p.c[PAIR_A], TCPSM_SET_PROMISE, 1000), 0);
+    n = export_at(&p.c[PAIR_A], blob, p.now);
+    host_init(&h, config(), 0, 100, 0);
+    CHECK_EQ(tcpsm_import(&h.c, &cfg, blob, n, p.now), TCPSM_E_SPACE);
+    check_like_new(&h, p.now);
+    host_free(&h);
+    CHECK_EQ(tcpsm_set(&p.c[PAIR_A], TCPSM_SET_PROMISE, 10000), 0);
+    n = export_at(&p.c[PAIR_A], blob, p.now);
+    host_init(&h, config(), 0, 100, 0);
+    CHECK_EQ(tcpsm_import(&h.c, &cfg, blob, n, p.now), 0);
+    host_free(&h);
+}
+
+/* Under a large window scale the smallest ring that will do must still be
+   large enough to speak of: the transfer does not stop for ever. */
+TEST(smallest_ring_under_a_large_scale)
+{
+    static uint8_t all[PAIR_RING];
+    uint32_t left;
+    for (left = 1; left < 9000; left = left * 3 + 200) {
+        pair_options o = TCPSM_ZERO;
+        uint32_t n, rcv, snd, sent;
+        host h;
+        o.cfg[1].rcv_max = 1 << 26;
+        pair_init(&p, &o);
+        CHECK(pair_connect(&p));
+        CONTEXT("left %u", left);
+        p.flow[0].total = 65536 - 1023 - left;
+        p.flow[0].deaf = 1;
+        pair_run(&p, 20 * PAIR_SECOND);
+        while (tcpsm_receive(&p.c[1], all, sizeof all) > 0)
+            ; /* the window update has not gone out */
+        n = export_at(&p.c[1], blob, p.now);
+        CHECK_EQ(tcpsm_blob_rings(blob, n, &rcv, &snd), 0);
+        host_init(&h, config(), rcv, 1000, 0);
+        CHECK_EQ(tcpsm_import(&h.c, config(), blob, n, p.now), 0);
+        p.c[1] = h.c;
+        p.flow[0].total = p.flow[0].got = 0;
+        sent = p.c[0].snd_una + p.c[0].snd_len; /* some waits already */
+        for (n = 0; n < 60000; n += 500) {
+            scene__fill(&p, 0, 500, 0);
+            pair_run(&p, 2 * PAIR_SECOND);
+            (void)tcpsm_receive(&p.c[1], all, sizeof all);
+            pair_touched(&p, 1);
+        }
+        pair_run(&p, 60 * PAIR_SECOND);
+        CHECK_EQ(p.c[0].snd_una - sent, 60000);
+        host_free(&h);
+    }
 }
 
 /* A connection that waits on a wake list stays there, once. */
