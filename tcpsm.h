@@ -680,8 +680,8 @@ TCPSM_DEF tcpsm_ret tcpsm_set(tcpsm_conn *, uint32_t option, uint32_t value);
 TCPSM_DEF void *tcpsm_user(const tcpsm_conn *);
 TCPSM_DEF void tcpsm_set_user(tcpsm_conn *, void *);
 
-/* Lends, replaces or (mem NULL, len 0) takes back a ring or the tables.
-   Contents move to the new memory; the old pointer goes to *old. E_STATE:
+/* Lends, replaces or (mem NULL, len 0) takes back a ring or the tables.   Contents move to the new memory, which must not overlap the old; the old
+   pointer goes to *old. E_STATE:
    the receive ring could not hold what was offered to the peer (law 8),
    the send ring what it holds; nothing changed. TCPSM_TABLES: about 10
    bytes per run and 9 per range, in equal numbers; any alignment. E_ARG:
@@ -6370,7 +6370,7 @@ TCPSM__FN int tcpsm__blob_next(const uint8_t *p, uint32_t n, uint32_t *at,
 TCPSM__FN int tcpsm__blob_ok(const uint8_t *p, uint32_t n)
 {
     struct tcpsm__entry e;
-    uint32_t at = 8, sum_at = 8;
+    uint32_t at = 8, sum_at = 8, count = 0;
     uint64_t sum;
     if (p == NULL || n < 8 + 14 || p[0] != 't' || p[1] != 'c' ||
         p[2] != 'p' || p[3] != 's' || p[4] != 'm' ||
@@ -6379,8 +6379,8 @@ TCPSM__FN int tcpsm__blob_ok(const uint8_t *p, uint32_t n)
     e.tag = 1;
     while (e.tag != TCPSM__TAG_END) {
         sum_at = at;
-        if (!tcpsm__blob_next(p, n, &at, &e))
-            return 0;
+        if (!tcpsm__blob_next(p, n, &at, &e) || ++count > 255)
+            return 0; /* each is looked at once for each tag: law 2 */
         TCPSM_STEP();
     }
     if (e.len != 8 || at != n)
