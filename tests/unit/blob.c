@@ -616,6 +616,36 @@ TEST(smallest_ring_under_a_large_scale)
     }
 }
 
+/* Law 2: each tag is looked for among all entries, so their number is
+   bounded: a blob padded with tiny unknown ones is refused. */
+TEST(a_blob_of_very_many_entries)
+{
+    static uint8_t padded[20000];
+    uint32_t n, pad, k, at;
+    uint64_t sum;
+    host h;
+    scene__connected(&p);
+    n = export_at(&p.c[PAIR_A], blob, p.now);
+    for (pad = 0; pad < 400; pad += 100) {
+        at = n - 14; /* what the checksum covers */
+        memcpy(padded, blob, at);
+        for (k = 0; k < pad; k++, at += 6) {
+            memset(padded + at, 0, 6);
+            padded[at] = 0x70; /* a tag that nobody knows */
+        }
+        sum = tcpsm__blob_sum(padded, at);
+        memset(padded + at, 0, 6);
+        padded[at + 5] = 8;
+        for (k = 0; k < 8; k++)
+            padded[at + 6 + k] = (uint8_t)(sum >> (56 - 8 * k));
+        host_init(&h, config(), 65536, 65536, 0);
+        CONTEXT("%u unknown entries", pad);
+        CHECK_EQ(tcpsm_import(&h.c, config(), padded, at + 14, p.now),
+                 pad <= 100 ? 0 : TCPSM_E_BLOB);
+        host_free(&h);
+    }
+}
+
 /* A connection that waits on a wake list stays there, once. */
 TEST(import_keeps_the_wake_list)
 {
