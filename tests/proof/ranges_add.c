@@ -7,7 +7,7 @@
    UNWIND: 5
    UNWINDSET: memmove.0:13,memmove.1:13
    CANARY: s/if (r->n == r->cap)/if (r->n > r->cap)/
-   CANARY: /r->start\[i + 1\] - r->base <= r->end\[i\]/s/<=/</
+   CANARY: /r->start\[i + k\] - r->base <= r->end\[i\]/s/ <= / < /
    CANARY: s/(r->order\[k\] >= i)/(r->order[k] > i)/
    CANARY: s/^    tcpsm__ranges_touch(r, i);// */
 
