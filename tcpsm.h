@@ -680,12 +680,14 @@ TCPSM_DEF tcpsm_ret tcpsm_set(tcpsm_conn *, uint32_t option, uint32_t value);
 TCPSM_DEF void *tcpsm_user(const tcpsm_conn *);
 TCPSM_DEF void tcpsm_set_user(tcpsm_conn *, void *);
 
-/* Lends, replaces or (mem NULL, len 0) takes back a ring or the tables.   Contents move to the new memory, which must not overlap the old; the old
-   pointer goes to *old. E_STATE:
-   the receive ring could not hold what was offered to the peer (law 8),
-   the send ring what it holds; nothing changed. TCPSM_TABLES: about 10
-   bytes per run and 9 per range, in equal numbers; any alignment. E_ARG:
-   too large or too small. Cost: a copy of the contents. */
+/* Lends, replaces or (mem NULL, len 0) takes back a ring or the tables.
+   Contents move to the new memory, which must not overlap the old; the old
+   pointer goes to *old. E_STATE: the receive ring could not hold what was
+   offered to the peer (law 8), or is worth less than four units of the
+   window scale, or the send ring what it holds; nothing changed.
+   TCPSM_TABLES: about 10 bytes per run and 9 per range, in equal numbers;
+   any alignment. E_ARG: too large or too small. Cost: a copy of the
+   contents. */
 TCPSM_DEF tcpsm_ret tcpsm_attach(tcpsm_conn *, uint32_t what, void *mem,
                                  uint32_t len, void **old);
 

@@ -28,7 +28,7 @@ static uint32_t export_at(const tcpsm_conn *c, uint8_t *b, tcpsm_time now)
     return (uint32_t)n;
 }
 
-/* ---- export -------------------------------------------------------------- */
+/* ---- export ------------------------------------------------------------- */
 
 TEST(export_only_reads)
 {
@@ -79,7 +79,7 @@ TEST(stale_ring_bytes_stay_at_home)
     CHECK_MEM(blob, blob2, n);
 }
 
-/* ---- import -------------------------------------------------------------- */
+/* ---- import ------------------------------------------------------------- */
 
 static const int64_t clocks[] = {0,
                                  (int64_t)1 << 30,
@@ -256,7 +256,7 @@ TEST(only_into_a_closed_one)
     host_free(&h);
 }
 
-/* ---- smaller tables ------------------------------------------------------ */
+/* ---- smaller tables ----------------------------------------------------- */
 
 /* Twenty ranges, and more runs than fit inline, squeeze into the inline
    tables: SACKed data may be forgotten (RFC 2018 s8), runs never. */
@@ -355,7 +355,7 @@ TEST(fin_forgotten_with_its_range)
     host_free(&h);
 }
 
-/* ---- moved in the middle of a transfer ----------------------------------- */
+/* ---- moved in the middle of a transfer ---------------------------------- */
 
 static host home[2];
 static uint64_t seed;
@@ -529,7 +529,7 @@ TEST(every_scene_goes_on)
     }
 }
 
-/* ---- no ring, and the wake list ------------------------------------------ */
+/* ---- no ring, and the wake list ----------------------------------------- */
 
 TEST(without_a_ring)
 {

@@ -13,7 +13,7 @@
 
 static pair p;
 
-/* ---- tcpsm_open_from, tcpsm_facts_of --------------------------------------- */
+/* ---- tcpsm_open_from, tcpsm_facts_of ------------------------------------ */
 
 static void fresh(int side)
 {
@@ -175,7 +175,7 @@ TEST(facts_in_every_state)
     }
 }
 
-/* ---- the wake list ------------------------------------------------------------ */
+/* ---- the wake list ------------------------------------------------------ */
 
 static void three(tcpsm_wake *w, tcpsm_conn c[3])
 {
@@ -404,7 +404,7 @@ TEST(set_wake_pushes_who_wants)
     }
 }
 
-/* ---- clock, version, names ------------------------------------------------------ */
+/* ---- clock, version, names ---------------------------------------------- */
 
 TEST(widen)
 {

@@ -44,7 +44,7 @@ static void take(int scene)
     cfg.key[3] = 1;
 }
 
-/* ---- what may happen to a connection -------------------------------------- */
+/* ---- what may happen to a connection ------------------------------------ */
 
 static void a_segment(tcpsm_conn *c, tcpsm_time now)
 {
@@ -262,7 +262,7 @@ static void suffer(const uint8_t *b, uint32_t n, uint32_t ops)
     host_free(&h);
 }
 
-/* ---- damage ---------------------------------------------------------------- */
+/* ---- damage ------------------------------------------------------------- */
 
 TEST(every_truncation)
 {
@@ -398,7 +398,7 @@ TEST(chosen_values)
     CHECK_GT(accepted, 1000u);
 }
 
-/* ---- structure -------------------------------------------------------------- */
+/* ---- structure ---------------------------------------------------------- */
 
 /* Entries that are dropped, doubled, swapped, stretched or unknown. */
 TEST(entries_in_disorder)

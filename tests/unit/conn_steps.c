@@ -279,7 +279,7 @@ TEST(calls_with_full_tables)
     bound("calls, at worst", worst, base);
 }
 
-/* ---- TCPSM_TRACE ------------------------------------------------------------ */
+/* ---- TCPSM_TRACE -------------------------------------------------------- */
 
 TEST(trace_tells_what_happens)
 {

@@ -71,7 +71,7 @@ static uint32_t need(const tcpsm_conn *c)
     return i.rcv_queued + beyond;
 }
 
-/* ---- receive ring --------------------------------------------------------- */
+/* ---- receive ring ------------------------------------------------------- */
 
 static void try_rcv(tcpsm_conn c, uint32_t n, int fits)
 {
@@ -175,7 +175,7 @@ TEST(receive_ring_taken_back)
     }
 }
 
-/* ---- send ring -------------------------------------------------------------- */
+/* ---- send ring ---------------------------------------------------------- */
 
 TEST(send_ring_in_every_state)
 {
@@ -245,7 +245,7 @@ TEST(writable_after_a_larger_ring)
     CHECK_EQ(tcpsm_take(&p.c[PAIR_A]) & TCPSM_EV_WRITABLE, TCPSM_EV_WRITABLE);
 }
 
-/* ---- tables ------------------------------------------------------------------ */
+/* ---- tables ------------------------------------------------------------- */
 
 TEST(tables_of_any_alignment_in_every_state)
 {
@@ -363,7 +363,7 @@ TEST(nonsense)
     CHECK_MEM(&was, &c, sizeof c);
 }
 
-/* ---- while a transfer runs ---------------------------------------------------- */
+/* ---- while a transfer runs ---------------------------------------------- */
 
 static host home[2];
 
@@ -453,7 +453,7 @@ TEST(changed_at_every_step_of_a_transfer)
     }
 }
 
-/* ---- rings that come and go ----------------------------------------------------- */
+/* ---- rings that come and go --------------------------------------------- */
 
 static uint8_t later[4096];
 static int ring_wanted;
@@ -704,7 +704,7 @@ TEST(promise_changes)
              TCPSM_E_STATE);
 }
 
-/* ---- over ------------------------------------------------------------------------- */
+/* ---- over --------------------------------------------------------------- */
 
 /* After EV_DONE all memory is the caller's: nothing reads or writes it,
    whatever calls still come; and the next connection can have other. */

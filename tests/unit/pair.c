@@ -16,7 +16,7 @@ static void note(const char *text)
 #include "tcpsm.h"
 #include "pair.h"
 
-/* ---- the fakes -------------------------------------------------------- */
+/* ---- the fakes ---------------------------------------------------------- */
 
 enum {
     HONEST,
@@ -236,7 +236,7 @@ void tcpsm_status(const tcpsm_conn *c, struct tcpsm_info *info)
     info->rcv_wnd = trick == WITHDRAWN ? 3999 : 4000;
 }
 
-/* ---- the tests -------------------------------------------------------- */
+/* ---- the tests ---------------------------------------------------------- */
 
 static pair p;
 

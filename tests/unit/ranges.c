@@ -112,7 +112,7 @@ static void check_overlap(const struct tcpsm__ranges *r, const model *m,
         CHECK_EQ(at - r->base, i);
 }
 
-/* ---- exhaustively -------------------------------------------------------- */
+/* ---- exhaustively ------------------------------------------------------- */
 
 static uint64_t visited;
 
@@ -253,7 +253,7 @@ TEST(every_reachable_state)
     }
 }
 
-/* ---- deleting and touching ----------------------------------------------- */
+/* ---- deleting and touching ---------------------------------------------- */
 
 TEST(delete_keeps_the_others)
 {
@@ -322,7 +322,7 @@ TEST(rfc2018_section_7)
           r.start[r.order[1]] == 8000);
 }
 
-/* ---- large tables, at random --------------------------------------------- */
+/* ---- large tables, at random -------------------------------------------- */
 
 TEST(random_and_large)
 {

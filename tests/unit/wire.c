@@ -19,7 +19,7 @@ static uint32_t rnd(void)
     return (uint32_t)(seed >> 32);
 }
 
-/* ---- the oracle -------------------------------------------------------- */
+/* ---- the oracle --------------------------------------------------------- */
 
 typedef struct {
     int ok;
@@ -106,7 +106,7 @@ static void check_options(const uint8_t *o, uint32_t n, uint8_t flags)
     }
 }
 
-/* ---- the header -------------------------------------------------------- */
+/* ---- the header --------------------------------------------------------- */
 
 /* RFC 9293 s3.1, figure 1: every field where the figure has it. */
 TEST(header_fields)
@@ -159,7 +159,7 @@ TEST(lengths_and_offsets)
             }
 }
 
-/* ---- options ----------------------------------------------------------- */
+/* ---- options ------------------------------------------------------------ */
 
 /* Every kind with every length at every place in every header length: all
    that does not fit is truncated by the end of the header (RFC9293-MUST-5,
@@ -236,7 +236,7 @@ TEST(nothing_after_the_end)
     check_options(o, 8, 0x02);
 }
 
-/* ---- building ---------------------------------------------------------- */
+/* ---- building ----------------------------------------------------------- */
 
 static void random_seg(struct tcpsm__seg *s)
 {
@@ -344,7 +344,7 @@ TEST(parse_build_parse)
     }
 }
 
-/* ---- the checksum of a segment ----------------------------------------- */
+/* ---- the checksum of a segment ------------------------------------------ */
 
 /* RFC9293-MUST-3, and that each single bit matters. */
 TEST(every_bit_is_summed)
