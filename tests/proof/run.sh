@@ -27,8 +27,9 @@ install() {
         head -n 1 | tr -d ' ')
     echo "prove: fetching CBMC into $root (about 560 MB on disk)"
     mkdir -p "$root"
-    debootstrap --variant=minbase trixie "$root" \
-        "${mirror:-http://deb.debian.org/debian}" >build/cbmc.log 2>&1 &&
+    # without a mirror in the configuration, debootstrap has its own
+    debootstrap --variant=minbase trixie "$root" ${mirror:+"$mirror"} \
+        >build/cbmc.log 2>&1 &&
         chroot "$root" apt-get -q -y --no-install-recommends install cbmc \
             gcc libc6-dev >>build/cbmc.log 2>&1 || {
         tail -n 5 build/cbmc.log
