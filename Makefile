@@ -37,7 +37,10 @@ TEST_CFLAGS = $(CFLAGS) $(WARN) -D_GNU_SOURCE $(INC) $(SAN)
 EXAMPLE_CFLAGS = -std=c99 -O2 -g $(WARN) -D_GNU_SOURCE $(INC)
 
 # A compiler without sanitizers still runs the tests.
-SAN_WANTED = -fsanitize=address,undefined -fno-sanitize-recover=all \
+# A null pointer faults anyway, and to test for it at each access takes a
+# fifth of the compile time.
+SAN_WANTED = -fsanitize=address,undefined -fno-sanitize=null \
+             -fno-sanitize-recover=all \
              -fno-omit-frame-pointer
 SAN := $(shell mkdir -p $(B) && printf 'int main(void){return 0;}' | \
        $(CC) $(SAN_WANTED) -x c -o $(B)/.san - 2>/dev/null && \
