@@ -43,7 +43,8 @@
    WHO FREES, AND WHEN A RING IS YOURS AGAIN
      Nothing is ever freed, moved or reused by the library. Rings and
      tables that you attach are yours again after TCPSM_EV_DONE, or when
-     tcpsm_attach hands them back.
+     tcpsm_attach hands them back. What you have not read by then still lies
+     in the receive ring: read it first.
 
    WHEN TRANSMIT IS FULL
      What tcpsm_output returned counts as sent. So ask the NIC for room
@@ -64,7 +65,8 @@
      TCPSM_STATIC      all functions static (no symbols; also elsewhere)
      TCPSM_NAMES       tcpsm_state_name() and friends (also elsewhere)
      TCPSM_TRACE(conn, what, a, b)   a hook, default nothing
-     TCPSM_STEP()                    counts the turns of every loop
+     TCPSM_STEP()                    counts the turns of loops that foreign
+                                     bytes or table sizes make long
 
    CONTENTS (search for the mark)
      >>types  >>calls  >>names                 the public half
@@ -303,7 +305,8 @@ struct tcpsm_counters {
 
 /* Congestion control: an id and functions over a few words. A NULL
    function means the built-in of that id (unknown: NewReno). The words
-   are zeroed before init. Windows are bytes, times microseconds. */
+   are zeroed before init. Windows are bytes, times microseconds. ecn and
+   undo are not called yet; what nothing fills yet is zero in the event. */
 #define TCPSM_CC_WORDS 1
 typedef struct {
     uint32_t cwnd, ssthresh;
@@ -359,7 +362,8 @@ typedef struct {
     uint32_t keep_idle_ms;    /* (7 200 000: RFC9293-MUST-28) keepalive
                                  itself is off */
     uint32_t keep_interval_ms; /* (75 000) */
-    uint32_t msl_ms;           /* (30 000): TIME-WAIT lasts twice that */
+    uint32_t msl_ms;           /* (30 000): TIME-WAIT, and FIN-WAIT-2 once
+                                  you closed, last twice that */
     uint16_t mtu; /* of the path, IP header included (1500; at least 108) */
     uint8_t initial_segments; /* initial window (10) */
     uint8_t keep_count;       /* unanswered keepalives until E_TIMEOUT (9) */
@@ -838,8 +842,7 @@ TCPSM__FN uint32_t tcpsm__sum_plain(uint8_t *dst, const uint8_t *p,
 
 #if defined(__GNUC__) && !defined(TCPSM_TINY) && UINTPTR_MAX > 0xFFFFFFFFu
 /* Generic vectors: two of four words a turn, the low and the high halves
-   of each word in sums of their own, so that no carry is ever lost. The
-   shape was chosen by measuring four compilers (docs/performance). */
+   of each word in sums of their own, so that no carry is ever lost. */
 typedef uint32_t tcpsm__v4 __attribute__((vector_size(16)));
 
 TCPSM__FN uint32_t tcpsm__sum_copy(uint8_t *dst, const uint8_t *p, uint32_t n)
