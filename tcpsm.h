@@ -6,14 +6,14 @@
    WHAT IT IS
      RFC 9293 with RFC 5681/6582/3042 (congestion control), 6298 (timer),
      7323 (window scale, timestamps, PAWS), 2018/2883 (SACK, D-SACK),
-     5961 (blind attacks), 6528 (ISNs), 1191/8201/5927 (ICMP, path MTU).
-     One connection is one struct that you own: static, on a stack, in an
-     array, copied, exported to another machine.
+     5961 (blind attacks), 6528 (ISNs), 1191/8201/5927 (ICMP, path MTU).     One connection is one struct that you own: static, on a stack, in an
+     array, copied, exported to another machine. Many are a tcpsm_stack:
+     listeners, SYN cookies, TIME-WAIT, timers in one block of memory.
 
-   WHAT IT IS NOT
-     An IP stack: you hand over TCP segments with their addresses, and you
-     put an IP header before what comes out. A socket library: nothing
-     blocks and nothing calls back.
+   WHAT IT IS NOT     An IP stack: no routes, no fragments, no ARP. One connection takes and
+     gives TCP segments with their addresses; a stack of many also whole
+     IPv4 and IPv6 datagrams. A socket library: nothing blocks and nothing
+     calls back.
 
    STEP BY STEP
      In exactly one C or C++ file:
@@ -59,19 +59,18 @@
    CONFIGURATION (define the same in every file that includes this)
      TCPSM_TINY        one switch for the smallest build: IPv4 and IPv6,
                        NewReno, no SACK, no timestamps, smaller tables
-     TCPSM_RUNS n      in-flight records in the struct    (8; tiny 2)
-     TCPSM_RANGES n    out-of-order ranges in the struct  (4; tiny 1)
-     Only where TCPSM_IMPLEMENTATION is defined:
+     TCPSM_RUNS n      in-flight records in the struct    (8; tiny 2)     TCPSM_RANGES n    out-of-order ranges in the struct  (4; tiny 1)
+     TCPSM_NO_STACK    layer 1 only: one connection, no tcpsm_stack
+Only where TCPSM_IMPLEMENTATION is defined:
      TCPSM_STATIC      all functions static (no symbols; also elsewhere)
      TCPSM_NAMES       tcpsm_state_name() and friends (also elsewhere)
      TCPSM_TRACE(conn, what, a, b)   a hook, default nothing
      TCPSM_STEP()                    counts the turns of loops that foreign
                                      bytes or table sizes make long
 
-   CONTENTS (search for the mark)
-     >>types  >>calls  >>names                 the public half
+   CONTENTS (search for the mark)     >>types  >>calls  >>many  >>names         the public half
      >>bytes >>seq >>hash >>wire >>ring >>ranges >>runs >>rtt >>cc
-     >>recovery >>conn >>blob                  the implementation
+     >>recovery >>conn >>blob >>stack >>ip     the implementation
 
    CONVENTIONS
      Integers are in host order, addresses are bytes in network order.
@@ -282,8 +281,11 @@ enum {
     TCPSM_DROP_AFTER_FIN, /* text or FIN after the peer's FIN */
     TCPSM_DROP_CLOSED,    /* data for a reader that closed: answered RST */
     TCPSM_DROP_RANGES,    /* out of order, and the table is full */
-    TCPSM_DROP_ICMP,      /* an ICMP message that proves nothing */
+    TCPSM_DROP_ICMP,
+    /* an ICMP message that proves nothing */
     TCPSM_DROP_TIME_WAIT, /* RFC 1337: not in TIME-WAIT */
+    TCPSM_DROP_FULL,      /* a SYN or its ACK: no room, it comes again */
+    TCPSM_DROP_IP,        /* the datagram: malformed, or a fragment */
     TCPSM_DROPS
 };
 
@@ -426,9 +428,11 @@ enum {
 enum { TCPSM_RECEIVE = 1, TCPSM_SEND = 2, TCPSM_TABLES = 3 };
 
 /* An intrusive list of connections that want attention: something made
-   the deadline earlier or raised an event. Push and pop are O(1). */
+   the deadline earlier or raised an event. Push and pop are O(1), first
+   come, first served. Zeroed is empty. */
 typedef struct tcpsm_wake {
-    tcpsm_conn *head;
+    tcpsm_conn *head, *tail;
+    uint32_t owner; /* 1: a stack's, private */
 } tcpsm_wake;
 
 /* tcpsm's tcp_info. Sequence numbers are the wire's. */
@@ -678,7 +682,7 @@ TCPSM_DEF uint32_t tcpsm_events(const tcpsm_conn *); /* what holds now */
 TCPSM_DEF uint32_t tcpsm_take(tcpsm_conn *); /* what happened; then none */
 TCPSM_DEF tcpsm_ret tcpsm_error(const tcpsm_conn *); /* sticky; 0: clean */
 TCPSM_DEF tcpsm_ret tcpsm_state(const tcpsm_conn *); /* TCPSM_CLOSED ... */
-
+TCPSM_DEF void tcpsm_name(const tcpsm_conn *, tcpsm_tuple *); /* whose */
 /* Sets TCPSM_SET_*. E_ARG: no such option, or a value out of range. */
 TCPSM_DEF tcpsm_ret tcpsm_set(tcpsm_conn *, uint32_t option, uint32_t value);
 TCPSM_DEF void *tcpsm_user(const tcpsm_conn *);
@@ -725,6 +729,238 @@ TCPSM_DEF tcpsm_conn *tcpsm_wake_pop(tcpsm_wake *);
 TCPSM_DEF tcpsm_time tcpsm_widen(uint64_t *last, uint32_t ticks,
                                  uint32_t unit);
 TCPSM_DEF uint32_t tcpsm_version(void);
+
+#ifndef TCPSM_NO_STACK
+/* ---- >>many: layer 2, many connections -------------------------------
+
+   A stack is one block of your memory: connections, listeners, a table of
+   half-open SYNs, a table of TIME-WAITs, timers and queues, all of the size
+   that you asked for. Datagrams or segments go in; datagrams or segments,
+   one deadline and connections with news come out:
+
+       for (;;) {
+           wait_until(tcpsm_stack_deadline(st));        // or a packet
+           while (packet(buf, &n)) tcpsm_ip_input(st, buf, n, &in, now());
+           while ((c = tcpsm_stack_accept(st, &l)) != NULL) hello(c, l);
+           while ((c = tcpsm_stack_next(st, &ev)) != NULL) serve(c, ev);
+           while ((n = tcpsm_ip_output(st, &out, now())) > 0) wire(&out, n);
+       }
+
+   The stream calls of layer 1 (send, receive, shutdown, close, abort, set,
+   attach, take, status, export ...) work on its connections, and the stack
+   notices. tcpsm_open, _listen, _input, _output, _icmp and _import say
+   E_OWNED; tcpsm_init must not be called on them.
+
+   WHO OWNS WHAT. A connection is yours from tcpsm_stack_accept or _connect
+   on until tcpsm_stack_release, whatever becomes of it on the wire: it is
+   never reused before. After release its pointer is dead; the connection
+   finishes in the background. A slab ring goes back by itself; when you had
+   attached memory of your own, tcpsm_stack_next names the connection once
+   more, with TCPSM_EV_DONE, and then that memory is yours again.
+   TIME-WAIT costs you nothing: once both FINs are acknowledged, EV_DONE
+   comes and an entry of 64 bytes answers for 2 MSL.
+
+   A SYN costs an entry in the SYN table, and when that is full nothing: it
+   is answered with a cookie (RFC 4987 s3.6). When all connections, all slab
+   rings or the listener's backlog are in use, SYNs are dropped: the peer
+   tries again. */
+
+typedef struct tcpsm_stack tcpsm_stack; /* lives in your block */
+
+/* Zeroed, but for conns and conn.key, is a sane default. */
+typedef struct {
+    tcpsm_config conn;    /* defaults for all; its key serves the stack */
+    uint32_t conns;       /* connections, 1 .. 2^24 - 1 */
+    uint32_t syn_entries; /* half-open ones, < 2^20 (as conns, <= 1024) */
+    uint32_t timewait_entries; /* 64 bytes each, < 2^24 (as conns) */
+    uint32_t replies; /* resets, cookies, ACKs between two drains (16) */
+    uint32_t rings;   /* slab of ring pairs, one for each connection from
+                         its beginning to its end (as conns) */
+    uint32_t rcv_ring, snd_ring; /* bytes of each; 0: you attach them,
+                                    receive rings when input says E_RING */
+    uint32_t quantum; /* bytes that one connection may send before the next
+                         has its turn (16 384) */
+    uint32_t resets_per_second;     /* for strangers (about 200; OFF: all) */
+    uint16_t listeners, addresses;  /* at most this many (4; 4) */
+    uint16_t port_first, port_last; /* ephemeral (49 152 to 65 535) */
+    uint32_t flags;                 /* TCPSM_PROMISCUOUS ... */
+} tcpsm_stack_config;
+enum {                        /* tcpsm_stack_config.flags */
+       TCPSM_PROMISCUOUS = 1, /* every destination address is ours */
+       TCPSM_SILENT = 2,      /* no resets for strangers */
+       TCPSM_ECHO = 4,        /* ip_input answers ICMP echo requests */
+       TCPSM_NO_COOKIES = 8   /* when the SYN table is full: drop */
+};
+enum {                           /* tcpsm_stack_listen */
+       TCPSM_LISTEN_ASK = 1,     /* hold each SYN for tcpsm_stack_ask */
+       TCPSM_LISTEN_ANY_ZONE = 2 /* whatever zone it comes from */
+};
+enum { TCPSM_ACCEPT, TCPSM_RESET, TCPSM_IGNORE }; /* tcpsm_stack_answer */
+
+struct tcpsm_stack_info {
+    uint32_t conns, conn_cap;     /* in use, all states; and there are */
+    uint32_t orphans, unaccepted; /* of those: released; not accepted */
+    uint32_t syns, syn_cap, held; /* half-open; of those awaiting you */
+    uint32_t timewaits, timewait_cap;
+    uint32_t rings, ring_cap;    /* slab pairs in use */
+    uint32_t replies, reply_cap; /* waiting for output */
+    uint32_t listeners, addresses;
+    size_t bytes;                 /* the block */
+    uint64_t accepted, connected; /* reached ESTABLISHED, by side */
+    uint64_t syns_dropped;        /* no room anywhere, or not yours */
+    uint64_t cookies_sent, cookies_good, cookies_bad;
+    uint64_t resets, resets_held_back; /* for strangers; by the limit */
+    uint64_t replies_lost;             /* the reply ring was full */
+    uint64_t timewaits_evicted;        /* the oldest, for want of room */
+    uint64_t ip_dropped; /* datagrams: malformed, fragments, not for us */
+    uint64_t echoes;
+};
+
+/* Bytes of memory that this configuration needs, alignment included; 0:
+   it makes no sense, or would overflow. */
+TCPSM_DEF size_t tcpsm_stack_size(const tcpsm_stack_config *);
+/* Makes a stack in mem (any alignment). E_KEY, E_ARG, or E_SPACE: size is
+   less than tcpsm_stack_size. E_ABI as tcpsm_init. Cost: O(N). */
+#define tcpsm_stack_init(st, mem, size, cfg, now)                            \
+    tcpsm_stack_init_((st), (mem), (size), (cfg), (now), sizeof(tcpsm_conn), \
+                      TCPSM_ABI)
+TCPSM_DEF tcpsm_ret tcpsm_stack_init_(tcpsm_stack **, void *mem, size_t size,
+                                      const tcpsm_stack_config *,
+                                      tcpsm_time now, size_t conn_size,
+                                      uint32_t abi);
+/* mem holds a copy of a stack's block: makes it work there. Connections
+   have moved with it: find them by their references. Pointers that you gave
+   (user, counters, cc, rings of yours) must still be good. E_BLOB: mem holds
+   no stack. The copy that it was made from must not be used any more.
+   Cost: O(N). */
+TCPSM_DEF tcpsm_ret tcpsm_stack_rebase(tcpsm_stack **, void *mem,
+                                       size_t size);
+
+/* Adds (on 1) or removes (0) one of our addresses, with the length of its
+   network's prefix (0: the host alone), in local->zone. The prefix tells
+   broadcast addresses, and which address tcpsm_stack_connect takes. E_ARG,
+   E_SPACE, E_NONE: removed what was not there. Connections stay. */
+TCPSM_DEF tcpsm_ret tcpsm_stack_address(tcpsm_stack *, const tcpsm_tuple *,
+                                        uint8_t prefix, uint32_t on);
+
+/* Passive OPEN for many. Returns the listener's number, >= 0. Zero address:
+   any (family 0: either family); zero port: any. The most specific listener
+   gets a SYN. backlog: connections waiting for accept (0: as conns). The
+   configuration, NULL for the stack's, is that of its connections (its key
+   is not used). E_ARG, E_SPACE; E_STATE: there is one for exactly this. */
+TCPSM_DEF tcpsm_ret tcpsm_stack_listen(tcpsm_stack *, const tcpsm_tuple *,
+                                       uint32_t backlog, uint32_t flags,
+                                       const tcpsm_config *);
+/* Half-open and unaccepted connections of it are reset. E_NONE. O(N). */
+TCPSM_DEF tcpsm_ret tcpsm_stack_unlisten(tcpsm_stack *, tcpsm_ret listener);
+
+/* LISTEN_ASK: the next SYN that awaits a verdict, each once: a number for
+   tcpsm_stack_answer, who asks in *who, or E_NONE. */
+TCPSM_DEF tcpsm_ret tcpsm_stack_ask(tcpsm_stack *, tcpsm_tuple *who);
+/* TCPSM_ACCEPT, TCPSM_RESET or TCPSM_IGNORE. E_NONE: it is gone: its sender
+   reset it, or you took longer than a minute. */
+TCPSM_DEF tcpsm_ret tcpsm_stack_answer(tcpsm_stack *, tcpsm_ret ask,
+                                       uint32_t verdict);
+
+/* The oldest connection that awaits acceptance, of any listener, or NULL.
+   Its slab rings are there, data may be; it may even be over already. */
+TCPSM_DEF tcpsm_conn *tcpsm_stack_accept(tcpsm_stack *, tcpsm_ret *listener);
+
+/* Active OPEN. A zero local address is chosen by the prefixes, a zero local
+   port by RFC 6056. Configuration as for listen. E_ARG; E_SPACE: no
+   connection, ring or port is free; E_NONE: no address of that family;
+   E_STATE: such a connection exists, or is in TIME-WAIT. Cost: O(1); O(N)
+   in ports where nearly all are taken. */
+TCPSM_DEF tcpsm_ret tcpsm_stack_connect(tcpsm_stack *, const tcpsm_tuple *,
+                                        const tcpsm_config *, tcpsm_conn **,
+                                        tcpsm_time now);
+
+/* The next connection that something happened to, and what (as tcpsm_take,
+   which it calls). Each at most once a round; NULL ends the round. Only
+   accepted and connected ones. Call it after every input: while there is
+   news, the deadline is at once. */
+TCPSM_DEF tcpsm_conn *tcpsm_stack_next(tcpsm_stack *, uint32_t *taken);
+
+/* Ends your use of it, in any state: closes what is not closed (as
+   tcpsm_close: unread data resets it). E_ARG: not yours. */
+TCPSM_DEF tcpsm_ret tcpsm_stack_release(tcpsm_stack *, tcpsm_conn *);
+/* Removes it without a word to the peer, after tcpsm_export: it goes on
+   elsewhere. Rings of yours are yours again at once. */
+TCPSM_DEF tcpsm_ret tcpsm_stack_forget(tcpsm_stack *, tcpsm_conn *);
+/* Goes on with an exported connection; it is yours, as if accepted. Its
+   rings are yours (rings[0] to receive, rings[1] to send), or NULL: slab
+   rings. E_BLOB, E_SPACE, E_STATE as tcpsm_import and tcpsm_stack_connect
+   have them. Its local address need not be ours. */
+TCPSM_DEF tcpsm_ret tcpsm_stack_import(tcpsm_stack *, const void *blob,
+                                       uint32_t len, const tcpsm_config *,
+                                       const tcpsm_span rings[2],
+                                       tcpsm_conn **, tcpsm_time now);
+
+/* generation << 32 | index: for workers, other languages, arrays. */
+TCPSM_DEF uint64_t tcpsm_stack_ref(const tcpsm_stack *, const tcpsm_conn *);
+/* NULL once it was released. */
+TCPSM_DEF tcpsm_conn *tcpsm_stack_deref(const tcpsm_stack *, uint64_t ref);
+
+/* Every connection, orphans and unaccepted ones too: *at starts at 0; NULL
+   ends it. Only to look at, or to abort, those that are not yours. */
+TCPSM_DEF tcpsm_conn *tcpsm_stack_walk(const tcpsm_stack *, uint32_t *at);
+/* Aborts all connections that match (zero: any): an interface went down, an
+   address was lost. Returns how many. Cost: O(N). */
+TCPSM_DEF tcpsm_ret tcpsm_stack_abort(tcpsm_stack *, const tcpsm_tuple *);
+
+/* One segment or train, for whomever it is: a connection, a listener, a
+   TIME-WAIT, or nobody (a reset). As tcpsm_input: in->drop and in->conn
+   tell; E_RING: attach a ring to in->conn and call again, or call again
+   with TCPSM_IN_NO_DATA. Never E_NOT_MINE. Cost: O(1), and O(N) in the
+   listeners of one port and in the addresses where no connection is. */
+TCPSM_DEF tcpsm_ret tcpsm_stack_input(tcpsm_stack *, tcpsm_in *,
+                                      tcpsm_time now);
+/* n of them, memory fetched ahead: faster than n calls where connections
+   are many. Returns how many were taken in; when that is less than n, the
+   next one got E_RING. */
+TCPSM_DEF tcpsm_ret tcpsm_stack_input_batch(tcpsm_stack *, tcpsm_in *,
+                                            uint32_t n, tcpsm_time now);
+/* Runs what is due; writes at most one segment (or train), as tcpsm_output.
+   Call until it returns 0. Cost: O(1): 0 with a deadline of at once means
+   that there is more to do. */
+TCPSM_DEF tcpsm_ret tcpsm_stack_output(tcpsm_stack *, tcpsm_out *,
+                                       tcpsm_time now);
+/* When to call output (and next) again; 0: at once. Never late. */
+TCPSM_DEF tcpsm_time tcpsm_stack_deadline(const tcpsm_stack *);
+/* An ICMP or ICMPv6 error, as tcpsm_icmp, for whomever it is. */
+TCPSM_DEF tcpsm_ret tcpsm_stack_icmp(tcpsm_stack *, const void *msg,
+                                     uint32_t len, uint8_t family,
+                                     uint16_t zone, tcpsm_time now);
+
+TCPSM_DEF void tcpsm_stack_status(const tcpsm_stack *,
+                                  struct tcpsm_stack_info *);
+/* 0, or minus the number of the first invariant that does not hold, of the
+   stack (from 200 on) or of a connection. Cost: O(N). */
+TCPSM_DEF tcpsm_ret tcpsm_stack_check(const tcpsm_stack *);
+
+/* An IPv4 or IPv6 datagram: its header is checked and taken off, TCP goes
+   to tcpsm_stack_input, ICMP errors to their connection, echo requests are
+   answered (TCPSM_ECHO). in is zeroed but for zone, gso_size, segs, ce and
+   flags; afterwards it describes the segment: after E_RING attach, and give
+   it to tcpsm_stack_input. IPv4 options and IPv6 extension headers are
+   passed over, fragments are dropped (an atomic one is none, RFC 6946). */
+TCPSM_DEF tcpsm_ret tcpsm_ip_input(tcpsm_stack *, const void *datagram,
+                                   uint32_t len, tcpsm_in *, tcpsm_time now);
+/* As tcpsm_stack_output, with the IP header before it: hdr_len counts both.
+   DF is set. out->cap >= TCPSM_MIN_CAP + 40. An echo reply (hdr_len counts
+   its ICMP header) goes out here, too. */
+TCPSM_DEF tcpsm_ret tcpsm_ip_output(tcpsm_stack *, tcpsm_out *,
+                                    tcpsm_time now);
+/* The helpers alone, without a stack. Take apart: in as for tcpsm_ip_input;
+   returns the protocol (6: in->data is the segment; 1, 58: the message) or
+   E_ARG: not to be used. */
+TCPSM_DEF tcpsm_ret tcpsm_ip_parse(const void *datagram, uint32_t len,
+                                   tcpsm_in *);
+/* Put together: writes the header for n bytes of segment as out describes
+   them (with GATHER: plus out->ref) just before p, where 40 bytes are free;
+   returns its length, 20 or 40. */
+TCPSM_DEF tcpsm_ret tcpsm_ip_build(void *p, uint32_t n, const tcpsm_out *);
+#endif /* TCPSM_NO_STACK */
 
 #ifdef TCPSM_NAMES
 /* ---- >>names --------------------------------------------------------- */
@@ -2403,8 +2639,18 @@ TCPSM__FN void tcpsm__wake_up(tcpsm_conn *c)
     if (c->p.wake == NULL || tcpsm__is(c, TCPSM__F_WOKEN))
         return;
     c->flags |= TCPSM__F_WOKEN;
-    c->p.wake_next = c->p.wake->head;
-    c->p.wake->head = c;
+    c->p.wake_next = NULL;
+    if (c->p.wake->head == NULL)
+        c->p.wake->head = c;
+    else
+        c->p.wake->tail->p.wake_next = c;
+    c->p.wake->tail = c;
+}
+
+/* A stack's connection: only the stack may feed and drain it. */
+TCPSM__FN int tcpsm__owned(const tcpsm_conn *c)
+{
+    return c->p.wake != NULL && c->p.wake->owner != 0;
 }
 
 TCPSM__FN void tcpsm__raise(tcpsm_conn *c, uint32_t ev)
@@ -3206,6 +3452,8 @@ TCPSM_DEF tcpsm_ret tcpsm_open(tcpsm_conn *c, const tcpsm_tuple *t,
     int lo;
     if (c == NULL || t == NULL || !tcpsm__tuple_ok(t))
         return TCPSM_E_ARG;
+    if (tcpsm__owned(c))
+        return TCPSM_E_OWNED;
     lo = (c->opts & TCPSM_LOOPBACK) != 0;
     if (!tcpsm__unicast(t->remote, t->family, lo) ||
         !tcpsm__unicast(t->local, t->family, lo) || t->local_port == 0 ||
@@ -3234,6 +3482,8 @@ TCPSM_DEF tcpsm_ret tcpsm_listen(tcpsm_conn *c, const tcpsm_tuple *t,
     if (!any && (!tcpsm__any_or_unicast(t->local, t->family) ||
                  !tcpsm__any_or_unicast(t->remote, t->family)))
         return TCPSM_E_ARG; /* RFC9293-MUST-46 */
+    if (tcpsm__owned(c))
+        return TCPSM_E_OWNED;
     if ((c->state != TCPSM_CLOSED && c->state != TCPSM_TIME_WAIT) ||
         tcpsm__is(c, TCPSM__F_RST_DUE))
         return TCPSM_E_STATE; /* RFC9293-MUST-41 */
@@ -4371,7 +4621,7 @@ TCPSM__FN void tcpsm__fast(tcpsm_conn *c, tcpsm_in *in,
     tcpsm__wake_up(c);
 }
 
-TCPSM_DEF tcpsm_ret tcpsm_input(tcpsm_conn *c, tcpsm_in *in, tcpsm_time now)
+TCPSM__FN tcpsm_ret tcpsm__input(tcpsm_conn *c, tcpsm_in *in, tcpsm_time now)
 {
     struct tcpsm__seg s;
     struct tcpsm__verdict v;
@@ -4379,8 +4629,6 @@ TCPSM_DEF tcpsm_ret tcpsm_input(tcpsm_conn *c, tcpsm_in *in, tcpsm_time now)
     tcpsm_time t;
     tcpsm_ret ret;
     int self;
-    if (c == NULL || in == NULL || !tcpsm__in_ok(in))
-        return TCPSM_E_ARG;
     p = (const uint8_t *)in->data;
     in->drop = TCPSM_DROP_NONE;
     in->conn = NULL;
@@ -4423,6 +4671,15 @@ TCPSM_DEF tcpsm_ret tcpsm_input(tcpsm_conn *c, tcpsm_in *in, tcpsm_time now)
     tcpsm__sync(c);
     tcpsm__wake_up(c);
     return ret;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_input(tcpsm_conn *c, tcpsm_in *in, tcpsm_time now)
+{
+    if (c == NULL || in == NULL || !tcpsm__in_ok(in))
+        return TCPSM_E_ARG;
+    if (tcpsm__owned(c))
+        return TCPSM_E_OWNED;
+    return tcpsm__input(c, in, now);
 }
 
 /* --- timers that fire (RFC 9293 s3.10.8) --- */
@@ -4612,15 +4869,15 @@ TCPSM__FN void tcpsm__fill(tcpsm_conn *c, struct tcpsm__seg *s,
 }
 
 /* RFC9293-MUST-45: what was there at the handshake, ever after. */
-TCPSM__FN void tcpsm__out_tuple(const tcpsm_conn *c, tcpsm_out *out)
+TCPSM__FN void tcpsm__tuple_of(const tcpsm_conn *c, tcpsm_tuple *t)
 {
-    memcpy(out->tuple.local, c->local, 16);
-    memcpy(out->tuple.remote, c->remote, 16);
-    out->tuple.local_port = c->local_port;
-    out->tuple.remote_port = c->remote_port;
-    out->tuple.zone = c->zone;
-    out->tuple.family = tcpsm__family(c);
-    out->tuple.zero = 0;
+    memcpy(t->local, c->local, 16);
+    memcpy(t->remote, c->remote, 16);
+    t->local_port = c->local_port;
+    t->remote_port = c->remote_port;
+    t->zone = c->zone;
+    t->family = tcpsm__family(c);
+    t->zero = 0;
 }
 
 /* Writes s and n bytes of the send ring from off on. RFC9293-MUST-2. */
@@ -4632,7 +4889,7 @@ TCPSM__FN tcpsm_ret tcpsm__emit(tcpsm_conn *c, tcpsm_out *out,
     uint32_t hdr = tcpsm__build(p, s), sum, k;
     int gather = (c->opts & TCPSM_GATHER) != 0;
     int full = !(c->opts & (TCPSM_TX_PARTIAL | TCPSM_TX_ZERO));
-    tcpsm__out_tuple(c, out);
+    tcpsm__tuple_of(c, &out->tuple);
     out->conn = c;
     out->hdr_len = (uint16_t)hdr;
     out->gso_size = 0;
@@ -4946,17 +5203,13 @@ TCPSM__FN tcpsm_ret tcpsm__do(tcpsm_conn *c, tcpsm_out *out, int what)
     }
 }
 
-TCPSM_DEF tcpsm_ret tcpsm_output(tcpsm_conn *c, tcpsm_out *out,
-                                 tcpsm_time now)
+TCPSM__FN tcpsm_ret tcpsm__output(tcpsm_conn *c, tcpsm_out *out,
+                                  tcpsm_time now)
 {
     uint32_t which, turn;
     tcpsm_time t;
     tcpsm_ret n;
     int what;
-    if (c == NULL || out == NULL || out->buf == NULL)
-        return TCPSM_E_ARG;
-    if (out->cap < TCPSM_MIN_CAP)
-        return TCPSM_E_SPACE;
     t = now > c->now ? now : c->now;
     for (turn = 0; turn < 16; turn++) { /* each turn ends a timer's cause */
         what = tcpsm__plan(c);
@@ -4981,6 +5234,18 @@ TCPSM_DEF tcpsm_ret tcpsm_output(tcpsm_conn *c, tcpsm_out *out,
         return n;
     }
     return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_output(tcpsm_conn *c, tcpsm_out *out,
+                                 tcpsm_time now)
+{
+    if (c == NULL || out == NULL || out->buf == NULL)
+        return TCPSM_E_ARG;
+    if (out->cap < TCPSM_MIN_CAP)
+        return TCPSM_E_SPACE;
+    if (tcpsm__owned(c))
+        return TCPSM_E_OWNED;
+    return tcpsm__output(c, out, now);
 }
 
 /* --- strangers (RFC 9293 s3.10.7.1) --- */
@@ -5150,14 +5415,12 @@ TCPSM__FN int tcpsm__icmp_mine(const tcpsm_conn *c, const uint8_t *ip,
            tcpsm__get16(*tcp + 2) == c->remote_port;
 }
 
-TCPSM_DEF tcpsm_ret tcpsm_icmp(tcpsm_conn *c, const void *msg, uint32_t len,
-                               uint8_t family, tcpsm_time now)
+TCPSM__FN tcpsm_ret tcpsm__icmp(tcpsm_conn *c, const uint8_t *m, uint32_t len,
+                                uint8_t family, tcpsm_time now)
 {
-    const uint8_t *m = (const uint8_t *)msg, *tcp = NULL;
+    const uint8_t *tcp = NULL;
     uint8_t why = TCPSM_DROP_NONE;
     int kind;
-    if (c == NULL || m == NULL || len < 8)
-        return TCPSM_E_ARG;
     if (c->state <= TCPSM_LISTEN || family != tcpsm__family(c) ||
         !tcpsm__icmp_mine(c, m + 8, len - 8, &tcp))
         return TCPSM_E_NOT_MINE;
@@ -5181,6 +5444,16 @@ TCPSM_DEF tcpsm_ret tcpsm_icmp(tcpsm_conn *c, const void *msg, uint32_t len,
     return why;
 }
 
+TCPSM_DEF tcpsm_ret tcpsm_icmp(tcpsm_conn *c, const void *msg, uint32_t len,
+                               uint8_t family, tcpsm_time now)
+{
+    if (c == NULL || msg == NULL || len < 8)
+        return TCPSM_E_ARG;
+    if (tcpsm__owned(c))
+        return TCPSM_E_OWNED;
+    return tcpsm__icmp(c, (const uint8_t *)msg, len, family, now);
+}
+
 /* --- the stream calls (RFC 9293 s3.10.2 to s3.10.5) --- */
 
 TCPSM_DEF tcpsm_ret tcpsm_error(const tcpsm_conn *c)
@@ -5191,6 +5464,11 @@ TCPSM_DEF tcpsm_ret tcpsm_error(const tcpsm_conn *c)
 TCPSM_DEF tcpsm_ret tcpsm_state(const tcpsm_conn *c)
 {
     return c->state;
+}
+
+TCPSM_DEF void tcpsm_name(const tcpsm_conn *c, tcpsm_tuple *t)
+{
+    tcpsm__tuple_of(c, t);
 }
 
 /* May bytes be queued? 0 or the reason why not. */
@@ -5816,6 +6094,8 @@ TCPSM_DEF tcpsm_ret tcpsm_open_from(tcpsm_conn *c, const tcpsm_tuple *t,
     if (f->rcv_wnd >
         (c->rcv_cap != 0 ? c->rcv_cap : tcpsm__size_dec(c->promise)))
         return TCPSM_E_ARG;
+    if (tcpsm__owned(c))
+        return TCPSM_E_OWNED;
     if (c->state != TCPSM_CLOSED || tcpsm__is(c, TCPSM__F_RST_DUE))
         return TCPSM_E_STATE;
     tcpsm__begin(c, t, now);
@@ -6127,6 +6407,8 @@ TCPSM_DEF tcpsm_ret tcpsm_check(const tcpsm_conn *c)
 
 TCPSM_DEF void tcpsm_set_wake(tcpsm_conn *c, tcpsm_wake *w)
 {
+    if (tcpsm__owned(c))
+        return;
     c->p.wake = w;
     c->p.wake_next = NULL;
     c->flags &= ~TCPSM__F_WOKEN;
@@ -6635,6 +6917,8 @@ TCPSM_DEF tcpsm_ret tcpsm_import(tcpsm_conn *c, const tcpsm_config *f,
     uint16_t opts;
     if (c == NULL || f == NULL || blob == NULL)
         return TCPSM_E_ARG;
+    if (tcpsm__owned(c))
+        return TCPSM_E_OWNED;
     if (c->state != TCPSM_CLOSED)
         return TCPSM_E_STATE;
     if (!tcpsm__blob_ok(p, len))
@@ -6668,6 +6952,12 @@ TCPSM_DEF tcpsm_ret tcpsm_import(tcpsm_conn *c, const tcpsm_config *f,
     tcpsm__wake_up(c);
     return 0;
 }
+
+/* ---- >>stack --------------------------------------------------------
+   Many connections: being written. */
+
+/* ---- >>ip -----------------------------------------------------------
+   Datagram helpers: being written. */
 
 /* --- names --- */
 /* clang-format off */
@@ -6792,9 +7082,12 @@ TCPSM_DEF const char *tcpsm_drop_name(int drop)
     case TCPSM_DROP_RANGES:
         return "range table full";
     case TCPSM_DROP_ICMP:
-        return "ICMP";
-    case TCPSM_DROP_TIME_WAIT:
+        return "ICMP";    case TCPSM_DROP_TIME_WAIT:
         return "TIME-WAIT";
+    case TCPSM_DROP_FULL:
+        return "no room";
+    case TCPSM_DROP_IP:
+        return "datagram";
     default:
         return "?";
     }
