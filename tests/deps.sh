@@ -18,7 +18,9 @@ packages="
     gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static
     gcc-arm-none-eabi gcc-avr avr-libc
     valgrind tshark curl iproute2 nftables
-    python3 procps"
+    python3 procps
+    apache2-utils wrk nginx
+    libslirp-dev libglib2.0-dev pkg-config"
 
 case "${1:-}" in
 --list)
@@ -63,6 +65,14 @@ plan | grep -E '^(Need to get|After this|[0-9]+ upgraded)' | sed 's/^/deps: /'
 if plan | grep -q '^The following packages will be REMOVED'; then
     echo "deps: that would remove packages; not doing it" >&2
     exit 1
+fi
+# A web server is wanted, but not running: Debian starts services as it
+# installs them, unless this says no (policy-rc.d(8)).
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    trap 'rm -f $policy' EXIT
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
 fi
 if ! $apt install $missing >build/deps.log 2>&1; then
     # A stale list names files that the mirror no longer has.
