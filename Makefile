@@ -9,7 +9,8 @@
 #       build/tests/support/NAME; no sanitizers
 #   tests/{interop,portability,house,demo}/NAME.sh   executable; prints the
 #       same lines as tests/support/test.h and exits 1 on failure
-# To add an example, drop examples/DIR/NAME.c; it becomes build/DIR/NAME.
+# To add an example, drop examples/DIR/NAME.c; it becomes build/DIR/NAME. The
+# programs below are for use, so they have shorter names.
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -49,6 +50,11 @@ SAN := $(shell mkdir -p $(B) && printf 'int main(void){return 0;}' | \
 UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*.c))
 WIRE := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/wire/*.c))
 EXAMPLES := $(patsubst examples/%.c,$(B)/%,$(wildcard examples/*/*.c))
+PROGRAMS := $(patsubst $(B)/tun/%,$(B)/tun-%,$(filter \
+            $(B)/tun/httpd $(B)/tun/get,$(EXAMPLES)))
+MIGRATE := $(patsubst $(B)/tun/%,$(B)/%,$(filter $(B)/tun/migrate,$(EXAMPLES)))
+EXAMPLES := $(filter-out $(B)/tun/httpd $(B)/tun/get $(B)/tun/migrate, \
+            $(EXAMPLES))
 # What test scripts run: small programs without a test of their own.
 HELPERS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/support/*.c \
            tests/interop/*.c))
@@ -96,7 +102,7 @@ test:
 	@JOBS=$(JOBS) CC='$(CC)' FILTER='$(FILTER)' V='$(V)' tests/run.sh \
 	    $(UNIT) $(WIRE) $(SCRIPTS)
 
-build-tests: $(UNIT) $(WIRE) $(EXAMPLES) $(HELPERS)
+build-tests: $(UNIT) $(WIRE) $(EXAMPLES) $(PROGRAMS) $(MIGRATE) $(HELPERS)
 
 $(B)/libtcpsm.o: tcpsm.h
 	@mkdir -p $(@D)
@@ -114,6 +120,16 @@ $(UNIT) $(WIRE): $(B)/tests/%: tests/%.c tcpsm.h $(B)/libtcpsm.a $(SUPPORT)
 	@$(CC) $(TEST_CFLAGS) -o $@ $< $(B)/libtcpsm.a $(LDLIBS)
 
 $(EXAMPLES): $(B)/%: examples/%.c tcpsm.h $(SUPPORT)
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	@$(CC) $(EXAMPLE_CFLAGS) -o $@ $< $(LDLIBS)
+
+$(PROGRAMS): $(B)/tun-%: examples/tun/%.c tcpsm.h $(SUPPORT)
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	@$(CC) $(EXAMPLE_CFLAGS) -o $@ $< $(LDLIBS)
+
+$(MIGRATE): $(B)/%: examples/tun/%.c tcpsm.h $(SUPPORT)
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
 	@$(CC) $(EXAMPLE_CFLAGS) -o $@ $< $(LDLIBS)

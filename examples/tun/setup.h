@@ -20,10 +20,15 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+/* Not every program uses everything here. */
+#define TUN_UNUSED __attribute__((unused))
+
 struct tun {
     const char *name, *ipv4, *ipv6;
     uint32_t ring; /* bytes of each ring */
     uint16_t mtu;
+    int headers; /* 1: each packet with a struct virtio_net_hdr */
+    int queue;   /* packets that the device holds for us; 0: the usual */
     int fd, signals;
     uint8_t *rx, *tx; /* the rings */
     uint8_t in[65536], out[40 + 65536];
@@ -87,18 +92,6 @@ static void tun_address(const char *name, int family, const char *text)
     close(s);
 }
 
-static const char tun_help[] =
-    "  -d, --device NAME    the TUN device to make (tcpsm0)\n"
-    "  -4, --ipv4 ADDR/LEN  the kernel's end; every other address under\n"
-    "                       the prefix is ours (10.9.8.1/24; or none)\n"
-    "  -6, --ipv6 ADDR/LEN  the same (fd09:8::1/64; or none)\n"
-    "  -m, --mtu BYTES      of the device: 68 to 65535; below 1280 there\n"
-    "                       is no IPv6 (1500)\n"
-    "  -r, --ring BYTES     each ring: 256 to 16777216 (262144)\n"
-    "  -h, --help           this text\n"
-    "Needs root. SIGINT or SIGTERM ends it, and the device with it.\n"
-    "Exit status: 0 done or stopped, 1 failed, 2 wrong usage.\n";
-
 static uint32_t tun_number(const char *text, uint32_t min, uint32_t max)
 {
     char *end;
@@ -109,48 +102,67 @@ static uint32_t tun_number(const char *text, uint32_t min, uint32_t max)
     return (uint32_t)n;
 }
 
-/* Reads the options above; argv[optind...] is left. */
-static void tun_options(struct tun *t, int argc, char **argv,
-                        const char *about)
-{
-    static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {"device", required_argument, NULL, 'd'},
-        {"ipv4", required_argument, NULL, '4'},
-        {"ipv6", required_argument, NULL, '6'},
-        {"mtu", required_argument, NULL, 'm'},
-        {"ring", required_argument, NULL, 'r'},
-        {NULL, 0, NULL, 0},
-    };
-    int o;
+/* ---- options that all programs have ----------------------------------- */
 
+static const char tun_help[] =
+    "  -d, --device NAME    the TUN device to make (tcpsm0)\n"
+    "  -4, --ipv4 ADDR/LEN  the kernel's end; every other address under\n"
+    "                       the prefix is routed here (10.9.8.1/24; or "
+    "none)\n"
+    "  -6, --ipv6 ADDR/LEN  the same (fd09:8::1/64; or none)\n"
+    "  -m, --mtu BYTES      of the device: 68 to 65535; below 1280 there\n"
+    "                       is no IPv6 (1500)\n"
+    "  -r, --ring BYTES     each ring: 256 to 16777216 (262144)\n"
+    "  -h, --help           this text\n"
+    "Needs root. SIGINT or SIGTERM ends it, and the device with it.\n"
+    "Exit status: 0 done or stopped, 1 failed, 2 wrong usage.\n";
+
+#define TUN_SHORT "hd:4:6:m:r:"
+#define TUN_LONG                                                             \
+    {"help", no_argument, NULL, 'h'},                                        \
+        {"device", required_argument, NULL, 'd'},                            \
+        {"ipv4", required_argument, NULL, '4'},                              \
+        {"ipv6", required_argument, NULL, '6'},                              \
+        {"mtu", required_argument, NULL, 'm'},                               \
+    {                                                                        \
+        "ring", required_argument, NULL, 'r'                                 \
+    }
+
+static void tun_defaults(struct tun *t)
+{
     t->name = "tcpsm0";
     t->ipv4 = "10.9.8.1/24";
     t->ipv6 = "fd09:8::1/64";
     t->mtu = 1500;
     t->ring = 1 << 18;
-    while ((o = getopt_long(argc, argv, "hd:4:6:m:r:", options, NULL)) != -1)
-        if (o == 'h') {
-            printf("%s\n%s", about, tun_help);
-            exit(0);
-        } else if (o == 'd')
-            t->name = optarg;
-        else if (o == '4')
-            t->ipv4 = optarg;
-        else if (o == '6')
-            t->ipv6 = optarg;
-        else if (o == 'm')
-            t->mtu = (uint16_t)tun_number(optarg, 68, 65535);
-        else if (o == 'r')
-            t->ring = tun_number(optarg, 256, 1 << 24);
-        else
-            exit(2); /* getopt has said why */
+}
+
+/* Acts on what getopt_long returned, if it is one of the above. */
+static void tun_option(struct tun *t, int o, const char *about)
+{
+    if (o == 'h') {
+        printf("%s\n%s", about, tun_help);
+        exit(0);
+    } else if (o == 'd')
+        t->name = optarg;
+    else if (o == '4')
+        t->ipv4 = optarg;
+    else if (o == '6')
+        t->ipv6 = optarg;
+    else if (o == 'm')
+        t->mtu = (uint16_t)tun_number(optarg, 68, 65535);
+    else if (o == 'r')
+        t->ring = tun_number(optarg, 256, 1 << 24);
+    else
+        exit(2); /* getopt has said why */
     if (t->name[0] == 0 || strlen(t->name) >= IFNAMSIZ)
         tun_usage(t->name, "not a device name");
 }
 
-/* Brings up the device and its addresses, and makes two rings. */
-static void tun_start(struct tun *t)
+/* ---- the device ------------------------------------------------------- */
+
+/* Brings up the device and its addresses. */
+static void tun_open(struct tun *t)
 {
     struct ifreq r;
     sigset_t set;
@@ -158,7 +170,8 @@ static void tun_start(struct tun *t)
 
     memset(&r, 0, sizeof r);
     strcpy(r.ifr_name, t->name);
-    r.ifr_flags = IFF_TUN | IFF_NO_PI;
+    r.ifr_flags =
+        (short)(IFF_TUN | IFF_NO_PI | (t->headers ? IFF_VNET_HDR : 0));
     t->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
     tun_must(t->fd >= 0, "/dev/net/tun");
     tun_must(ioctl(t->fd, TUNSETIFF, &r) == 0, t->name);
@@ -166,6 +179,8 @@ static void tun_start(struct tun *t)
     tun_must(s >= 0, "socket");
     r.ifr_mtu = t->mtu;
     tun_must(ioctl(s, SIOCSIFMTU, &r) == 0, "the MTU");
+    r.ifr_qlen = t->queue;
+    tun_must(t->queue == 0 || ioctl(s, SIOCSIFTXQLEN, &r) == 0, "the queue");
     tun_must(ioctl(s, SIOCGIFFLAGS, &r) == 0, t->name);
     r.ifr_flags |= IFF_UP;
     tun_must(ioctl(s, SIOCSIFFLAGS, &r) == 0, t->name);
@@ -179,10 +194,29 @@ static void tun_start(struct tun *t)
     sigprocmask(SIG_BLOCK, &set, NULL);
     t->signals = signalfd(-1, &set, SFD_CLOEXEC);
     tun_must(t->signals >= 0, "signalfd");
+    fprintf(stderr, "%s is up\n", t->name);
+}
+
+/* For programs with one connection (tun.h): reads the options above, so
+   that argv[optind...] is left, */
+static TUN_UNUSED void tun_options(struct tun *t, int argc, char **argv,
+                                   const char *about)
+{
+    static const struct option options[] = {TUN_LONG, {NULL, 0, NULL, 0}};
+    int o;
+
+    tun_defaults(t);
+    while ((o = getopt_long(argc, argv, TUN_SHORT, options, NULL)) != -1)
+        tun_option(t, o, about);
+}
+
+/* and makes two rings besides the device. */
+static TUN_UNUSED void tun_start(struct tun *t)
+{
     t->rx = malloc(t->ring);
     t->tx = malloc(t->ring);
     tun_must(t->rx != NULL && t->tx != NULL, "rings");
-    fprintf(stderr, "%s is up\n", t->name);
+    tun_open(t);
 }
 
 #endif /* SETUP_H */
