@@ -20,7 +20,7 @@ packages="
     valgrind tshark curl iproute2 nftables
     python3 procps
     apache2-utils wrk nginx
-    libslirp-dev libglib2.0-dev pkg-config"
+    libslirp-dev"
 
 case "${1:-}" in
 --list)
