@@ -199,8 +199,9 @@ typedef struct {
     uint8_t tos;        /* for the IP header: DSCP << 2 | ECN */
     uint8_t ttl;        /* for the IP header: TTL or hop limit */
     uint8_t csum;       /* TCPSM_CSUM_* */
-    uint8_t zero[3];
-    tcpsm_conn *conn; /* NULL: nobody's (a reset for a stranger) */
+    uint8_t flow[3];    /* for the IPv6 header: the flow label, 20 bits in
+                           network order; a stack sets it, else 0 */
+    tcpsm_conn *conn;   /* NULL: nobody's (a reset for a stranger) */
 } tcpsm_out;
 enum {
     TCPSM_CSUM_FULL = 0,    /* the checksum is in the header */
@@ -1296,6 +1297,27 @@ TCPSM__FN uint64_t tcpsm__siphash(const uint8_t key[16], const uint8_t *p,
     for (j = 0; j < 4; j++)
         tcpsm__sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+TCPSM__FN void tcpsm__sip_key(uint64_t v[4], const uint8_t key[16])
+{
+    uint64_t k0 = tcpsm__le64(key), k1 = tcpsm__le64(key + 8);
+    v[0] = k0 ^ ((uint64_t)0x736f6d65u << 32 | 0x70736575u);
+    v[1] = k1 ^ ((uint64_t)0x646f7261u << 32 | 0x6e646f6du);
+    v[2] = k0 ^ ((uint64_t)0x6c796765u << 32 | 0x6e657261u);
+    v[3] = k1 ^ ((uint64_t)0x74656462u << 32 | 0x79746573u);
+}
+
+TCPSM__FN uint64_t tcpsm__word64(const uint8_t *p)
+{
+    return (uint64_t)tcpsm__get32(p) << 32 | tcpsm__get32(p + 4);
+}
+
+TCPSM__FN void tcpsm__sip_word(uint64_t v[4], uint64_t m)
+{
+    v[3] ^= m;
+    tcpsm__sip_round(v);
+    v[0] ^= m;
 }
 
 /* ---- >>wire ---------------------------------------------------------
@@ -3278,18 +3300,38 @@ TCPSM__FN void tcpsm__time_wait(tcpsm_conn *c)
     tcpsm__set_state(c, TCPSM_TIME_WAIT);
 }
 
+/* RFC9293-MUST-45: what was there at the handshake, ever after. */
+TCPSM__FN void tcpsm__tuple_of(const tcpsm_conn *c, tcpsm_tuple *t)
+{
+    memcpy(t->local, c->local, 16);
+    memcpy(t->remote, c->remote, 16);
+    t->local_port = c->local_port;
+    t->remote_port = c->remote_port;
+    t->zone = c->zone;
+    t->family = tcpsm__family(c);
+    t->zero = 0;
+}
+
 /* F(local, remote, key) of RFC 6528 s3, for a purpose. */
-TCPSM__FN uint32_t tcpsm__tuple_hash(const tcpsm_conn *c, uint8_t purpose)
+TCPSM__FN uint64_t tcpsm__name_hash(const uint8_t key[16],
+                                    const tcpsm_tuple *t, uint8_t purpose)
 {
     uint8_t b[40];
-    memcpy(b, c->local, 16);
-    memcpy(b + 16, c->remote, 16);
-    tcpsm__put16(b + 32, c->local_port);
-    tcpsm__put16(b + 34, c->remote_port);
-    tcpsm__put16(b + 36, c->zone);
-    b[38] = tcpsm__family(c);
+    memcpy(b, t->local, 16);
+    memcpy(b + 16, t->remote, 16);
+    tcpsm__put16(b + 32, t->local_port);
+    tcpsm__put16(b + 34, t->remote_port);
+    tcpsm__put16(b + 36, t->zone);
+    b[38] = t->family;
     b[39] = purpose;
-    return (uint32_t)tcpsm__siphash(c->key, b, 40);
+    return tcpsm__siphash(key, b, 40);
+}
+
+TCPSM__FN uint32_t tcpsm__tuple_hash(const tcpsm_conn *c, uint8_t purpose)
+{
+    tcpsm_tuple t;
+    tcpsm__tuple_of(c, &t);
+    return (uint32_t)tcpsm__name_hash(c->key, &t, purpose);
 }
 
 /* RFC6528-1: ISN = M + F, M ticking every 4 us (RFC9293-MUST-8, RFC9293-MUST-9,
@@ -4868,18 +4910,6 @@ TCPSM__FN void tcpsm__fill(tcpsm_conn *c, struct tcpsm__seg *s,
     }
 }
 
-/* RFC9293-MUST-45: what was there at the handshake, ever after. */
-TCPSM__FN void tcpsm__tuple_of(const tcpsm_conn *c, tcpsm_tuple *t)
-{
-    memcpy(t->local, c->local, 16);
-    memcpy(t->remote, c->remote, 16);
-    t->local_port = c->local_port;
-    t->remote_port = c->remote_port;
-    t->zone = c->zone;
-    t->family = tcpsm__family(c);
-    t->zero = 0;
-}
-
 /* Writes s and n bytes of the send ring from off on. RFC9293-MUST-2. */
 TCPSM__FN tcpsm_ret tcpsm__emit(tcpsm_conn *c, tcpsm_out *out,
                                 const struct tcpsm__seg *s, uint32_t off,
@@ -4896,7 +4926,7 @@ TCPSM__FN tcpsm_ret tcpsm__emit(tcpsm_conn *c, tcpsm_out *out,
     out->segs = 1;
     out->tos = (uint8_t)(c->tos & ~3u);
     out->ttl = c->ttl; /* RFC9293-MUST-49, RFC9293-SHLD-22 */
-    memset(out->zero, 0, sizeof out->zero);
+    memset(out->flow, 0, sizeof out->flow);
     memset(out->ref, 0, sizeof out->ref);
     out->csum = TCPSM_CSUM_FULL;
     sum = tcpsm__sum_pseudo(c->local, c->remote, tcpsm__family(c), hdr + n);
@@ -5250,6 +5280,37 @@ TCPSM_DEF tcpsm_ret tcpsm_output(tcpsm_conn *c, tcpsm_out *out,
 
 /* --- strangers (RFC 9293 s3.10.7.1) --- */
 
+/* A segment of no connection, complete: the rest of *out. */
+TCPSM__FN tcpsm_ret tcpsm__emit_alone(tcpsm_out *out, const tcpsm_tuple *t,
+                                      const struct tcpsm__seg *s,
+                                      uint32_t opts, uint8_t ttl)
+{
+    uint8_t *p = (uint8_t *)out->buf;
+    uint32_t hdr = tcpsm__build(p, s), sum;
+    sum = tcpsm__sum_pseudo(t->local, t->remote, t->family, hdr);
+    out->csum = TCPSM_CSUM_FULL;
+    if (opts & TCPSM_TX_PARTIAL) {
+        out->csum = TCPSM_CSUM_PARTIAL;
+        tcpsm__put16(p + 16, sum);
+    } else if (opts & TCPSM_TX_ZERO) {
+        out->csum = TCPSM_CSUM_ZERO;
+    } else {
+        sum = tcpsm__fold(sum + tcpsm__sum_plain(NULL, p, hdr));
+        tcpsm__put16(p + 16, ~sum & 0xFFFFu);
+    }
+    out->tuple = *t;
+    out->tuple.zero = 0;
+    memset(out->ref, 0, sizeof out->ref);
+    memset(out->flow, 0, sizeof out->flow);
+    out->hdr_len = (uint16_t)hdr;
+    out->gso_size = 0;
+    out->segs = 1;
+    out->tos = 0;
+    out->ttl = ttl;
+    out->conn = NULL;
+    return (tcpsm_ret)hdr;
+}
+
 /* 127/8 and ::1 talk to each other only. */
 TCPSM__FN int tcpsm__both_loopback(const tcpsm_in *in)
 {
@@ -5260,8 +5321,8 @@ TCPSM__FN int tcpsm__both_loopback(const tcpsm_in *in)
 TCPSM_DEF tcpsm_ret tcpsm_stranger(const tcpsm_in *in, tcpsm_out *out)
 {
     struct tcpsm__seg s, r;
-    uint32_t n, hdr, sum;
-    uint8_t *p;
+    tcpsm_tuple t;
+    uint32_t n;
     if (in == NULL || out == NULL || !tcpsm__in_ok(in) || out->buf == NULL)
         return TCPSM_E_ARG;
     if (out->cap < TCPSM_MIN_CAP)
@@ -5287,29 +5348,15 @@ TCPSM_DEF tcpsm_ret tcpsm_stranger(const tcpsm_in *in, tcpsm_out *out)
         r.ts = 1;
         r.tsecr = s.tsval;
     }
-    p = (uint8_t *)out->buf;
-    hdr = tcpsm__build(p, &r);
-    sum = tcpsm__sum_pseudo(in->src, in->dst, in->family, hdr);
-    sum = tcpsm__fold(sum + tcpsm__sum_plain(NULL, p, hdr));
-    tcpsm__put16(p + 16, ~sum & 0xFFFFu);
     n = tcpsm__alen(in->family);
-    memset(&out->tuple, 0, sizeof out->tuple);
-    memcpy(out->tuple.local, in->dst, n);
-    memcpy(out->tuple.remote, in->src, n);
-    out->tuple.local_port = r.sport;
-    out->tuple.remote_port = r.dport;
-    out->tuple.zone = in->zone;
-    out->tuple.family = in->family;
-    memset(out->ref, 0, sizeof out->ref);
-    memset(out->zero, 0, sizeof out->zero);
-    out->hdr_len = (uint16_t)hdr;
-    out->gso_size = 0;
-    out->segs = 1;
-    out->tos = 0;
-    out->ttl = 64;
-    out->csum = TCPSM_CSUM_FULL;
-    out->conn = NULL;
-    return (tcpsm_ret)hdr;
+    memset(&t, 0, sizeof t);
+    memcpy(t.local, in->dst, n);
+    memcpy(t.remote, in->src, n);
+    t.local_port = r.sport;
+    t.remote_port = r.dport;
+    t.zone = in->zone;
+    t.family = in->family;
+    return tcpsm__emit_alone(out, &t, &r, 0, 64);
 }
 
 /* --- ICMP (RFC 9293 s3.9.2.2, RFC 5927, 1191, 8201) --- */
@@ -6954,10 +7001,3438 @@ TCPSM_DEF tcpsm_ret tcpsm_import(tcpsm_conn *c, const tcpsm_config *f,
 }
 
 /* ---- >>stack --------------------------------------------------------
-   Many connections: being written. */
+   Many connections in one block. Nothing in the block points into it but
+   the connections' own pointers; all else is an index, plus one, so that
+   zero is none.
+
+     struct tcpsm_stack | links | connections | hash | SYN table and hash |
+     TIME-WAIT ring and hash | replies | listeners | addresses | rings | echo
+
+   Where a segment goes: a connection, else a SYN entry, else a TIME-WAIT,
+   else a listener, else nobody. One keyed hash finds the first three; a
+   name is in at most one of the connections that are not CLOSED.
+
+   Which lists a connection is on:
+     ready   st->ready, the wake list: output looks at it next
+     wheel   its deadline when output last had nothing to say
+     news    something for tcpsm_stack_next; before acceptance the same link
+             is that of the accept queue, and when unused of the free list */
+
+#ifndef TCPSM_NO_STACK
+
+struct tcpsm__link {
+    tcpsm_time at;       /* in the wheel: when it is due, or earlier */
+    uint32_t next, prev; /* in a slot of the wheel */
+    uint32_t chain;      /* in a bucket of the hash */
+    uint32_t tag;        /* 32 bits of its hash; the flow label's source */
+    uint32_t queue;      /* news, accept queue or free list */
+    uint32_t gen;        /* how often the slot was freed */
+    uint32_t ring;       /* slab pair, or 0 */
+    uint16_t listener;   /* where it came from: number + 1; 0: connect */
+    uint8_t slot;        /* of the wheel, or TCPSM__SLOT_NONE */
+    uint8_t flags;       /* TCPSM__L_* */
+};
+enum {
+    TCPSM__L_USED = 1,
+    TCPSM__L_YOURS = 2, /* accepted, connected or imported */
+    TCPSM__L_RELEASED = 4,
+    TCPSM__L_NEWS = 8, /* on the news list */
+    TCPSM__L_HASHED = 16,
+    TCPSM__L_LAST = 32 /* told for the last time: freed by next() */
+};
+
+/* A half-open connection (law 10). Where two more option bits are wanted
+   (ECN, AccECN, Fast Open), flags has them. */
+struct tcpsm__syn {
+    tcpsm_tuple name;
+    tcpsm_time due; /* when its queue is through with it */
+    uint32_t irs, iss, ts_recent;
+    uint32_t sent; /* the first SYN-ACK, low 32 bits of us */
+    uint32_t chain, next, prev;
+    uint16_t mss, wnd; /* the peer's, unscaled */
+    uint16_t listener, gen;
+    uint16_t chal_at; /* RFC 5961 s7, as in a connection */
+    uint8_t chal_n, scale, tries, queue, flags, zero;
+};
+enum {
+    TCPSM__S_TS = 1,
+    TCPSM__S_SACK = 2,
+    TCPSM__S_WS = 4,
+    TCPSM__S_RESENT = 8
+};
+/* Queues of SYN entries: each but the first has one timeout, so that first
+   come is first due. */
+enum {
+    TCPSM__Q_FREE,
+    TCPSM__Q_DUE,
+    /* send the SYN-ACK now */
+    TCPSM__Q_1, /* sent once, twice ... five times */
+    TCPSM__Q_2,
+    TCPSM__Q_3,
+    TCPSM__Q_4,
+    TCPSM__Q_5,
+    TCPSM__Q_HELD, /* awaits the owner's verdict */
+    TCPSM__QUEUES
+};
+#define TCPSM__HELD_US 60000000u
+
+/* 64 bytes. The entries are a ring in the order of arrival; expiry is
+   found when somebody looks, so that TIME-WAIT has no timers. */
+struct tcpsm__timewait {
+    tcpsm_tuple name; /* name.zero: the window, as tcpsm__wnd8_enc has it */
+    uint32_t snd_nxt, rcv_nxt, ts_recent, ts_offset;
+    uint32_t until; /* in 2^16 us, rounded up */
+    uint32_t more;  /* chain: 24 bits; timestamps: 1; ACKs sent: 3, in the
+                       5 s that the last 4 bits count */
+};
+#define TCPSM__TW_CHAIN 0xFFFFFFu
+#define TCPSM__TW_TS 0x1000000u
+
+struct tcpsm__reply {
+    tcpsm_tuple name;
+    uint32_t seq, ack, tsval, tsecr;
+    uint16_t flags, wnd, mss;
+    uint8_t scale, sack_ok, ts;
+};
+
+struct tcpsm__listener {
+    tcpsm_conn proto; /* what its connections are at birth */
+    tcpsm_tuple name;
+    uint32_t backlog, waiting; /* for accept: at most, and now */
+    uint16_t chain, flags;
+    uint16_t mss[2], wnd[2]; /* IPv4, IPv6; without and with scaling */
+    uint8_t scale, used;
+};
+
+struct tcpsm__address {
+    uint8_t ip[16];
+    uint16_t zone;
+    uint8_t family, prefix; /* family 0: free */
+};
+
+struct tcpsm__echo {
+    tcpsm_tuple name;
+    uint32_t len; /* of the ICMP message behind it */
+    uint8_t tos;
+};
+#define TCPSM__ECHOES 4u
+
+/* Sixteen slots to a level, each level sixteen times as wide; a tick is
+   256 us. An entry stands at the highest digit in which its tick differs
+   from w->tick, so a lower level is all earlier than a higher one, and the
+   first slot of the lowest level in use has the minimum. */
+#define TCPSM__LEVELS 8u
+enum {
+    TCPSM__SLOT_FAR = 128, /* beyond all levels */
+    TCPSM__SLOT_SOON,      /* in the present tick */
+    TCPSM__SLOT_CASCADE,   /* being emptied, a few a call */
+    TCPSM__SLOTS,
+    TCPSM__SLOT_NONE = 255
+};
+struct tcpsm__wheel {
+    tcpsm_time tick; /* slots up to here are empty */
+    tcpsm_time min[TCPSM__SLOTS];
+    uint32_t head[TCPSM__SLOTS];
+    uint16_t map[TCPSM__LEVELS]; /* slots in use */
+};
+
+struct tcpsm__geometry {
+    uint32_t conns, syns, timewaits, replies, rings, listeners, addresses;
+    uint32_t buckets, syn_buckets, timewait_buckets, port_buckets;
+    uint32_t rcv, snd, echo;
+    size_t link, conn, bucket, syn, syn_bucket, timewait, timewait_bucket;
+    size_t reply, listener, port_bucket, address, ring, echoes, total;
+};
+
+struct tcpsm__queue {
+    uint32_t head, tail;
+};
+
+struct tcpsm_stack {
+    uint64_t magic;
+    uint64_t self; /* where it is, for rebase */
+    tcpsm_time now;
+    uint64_t sip[4]; /* the key, mixed in */
+    uint8_t key[16];
+    struct tcpsm__geometry g;
+    tcpsm_wake ready;
+    uint32_t flags, quantum, spent, turn;
+    uint32_t free_conn, free_ring, free_syn;
+    struct tcpsm__queue news, accept;
+    struct tcpsm__queue syn_queue[TCPSM__QUEUES];
+    uint32_t news_n, round, last; /* of the news */
+    uint32_t ask;                 /* the first held SYN not asked about */
+    uint32_t timewait_first, timewait_n;
+    uint32_t reply_first, reply_n, echo_first, echo_n;
+    uint32_t used, orphans, unaccepted, syns, held, timewaits, rings;
+    uint32_t listening, addressed;
+    tcpsm_time overflow; /* when a cookie was last given; 0: never */
+    uint32_t reset_second, resets_left, resets_per_second;
+    uint32_t port_at[8]; /* RFC 6056 s3.3.4 */
+    uint16_t port_first, port_last;
+    struct tcpsm__wheel wheel;
+    struct tcpsm_stack_info n; /* the counters of it */
+    tcpsm_config config; /* of connections, unless they have their own */
+    tcpsm_conn proto;
+    tcpsm_conn scratch; /* an entry, dressed up for tcpsm__judge */
+};
+/* tcpsm__stack_ready */
+#define TCPSM__MAGIC ((uint64_t)0x74637073u << 32 | 0x6d737461u)
+
+/* --- where things are --- */
+
+TCPSM__FN void *tcpsm__at(const struct tcpsm_stack *st, size_t off)
+{
+    return (void *)((uintptr_t)st + off);
+}
+
+TCPSM__FN struct tcpsm__link *tcpsm__link_at(const struct tcpsm_stack *st,
+                                             uint32_t i)
+{
+    return (struct tcpsm__link *)tcpsm__at(st, st->g.link) + i;
+}
+
+TCPSM__FN tcpsm_conn *tcpsm__conn_at(const struct tcpsm_stack *st, uint32_t i)
+{
+    return (tcpsm_conn *)tcpsm__at(st, st->g.conn) + i;
+}
+
+TCPSM__FN struct tcpsm__syn *tcpsm__syn_at(const struct tcpsm_stack *st,
+                                           uint32_t i)
+{
+    return (struct tcpsm__syn *)tcpsm__at(st, st->g.syn) + i;
+}
+
+TCPSM__FN struct tcpsm__timewait *tcpsm__tw_at(const struct tcpsm_stack *st,
+                                               uint32_t i)
+{
+    return (struct tcpsm__timewait *)tcpsm__at(st, st->g.timewait) + i;
+}
+
+TCPSM__FN struct tcpsm__listener *
+tcpsm__listener_at(const struct tcpsm_stack *st, uint32_t i)
+{
+    return (struct tcpsm__listener *)tcpsm__at(st, st->g.listener) + i;
+}
+
+TCPSM__FN struct tcpsm__address *
+tcpsm__address_at(const struct tcpsm_stack *st, uint32_t i)
+{
+    return (struct tcpsm__address *)tcpsm__at(st, st->g.address) + i;
+}
+
+TCPSM__FN uint32_t *tcpsm__bucket(const struct tcpsm_stack *st, uint64_t hash)
+{
+    uint32_t at = (uint32_t)hash & (st->g.buckets - 1);
+    return (uint32_t *)tcpsm__at(st, st->g.bucket) + at;
+}
+
+TCPSM__FN uint32_t *tcpsm__syn_bucket(const struct tcpsm_stack *st,
+                                      uint64_t hash)
+{
+    uint32_t at = (uint32_t)hash & (st->g.syn_buckets - 1);
+    return (uint32_t *)tcpsm__at(st, st->g.syn_bucket) + at;
+}
+
+TCPSM__FN uint32_t *tcpsm__tw_bucket(const struct tcpsm_stack *st,
+                                     uint64_t hash)
+{
+    uint32_t at = (uint32_t)hash & (st->g.timewait_buckets - 1);
+    return (uint32_t *)tcpsm__at(st, st->g.timewait_bucket) + at;
+}
+
+TCPSM__FN uint16_t *tcpsm__port_bucket(const struct tcpsm_stack *st,
+                                       uint16_t port)
+{
+    uint32_t at = (uint32_t)port & (st->g.port_buckets - 1);
+    return (uint16_t *)tcpsm__at(st, st->g.port_bucket) + at;
+}
+
+TCPSM__FN struct tcpsm__reply *tcpsm__reply_at(const struct tcpsm_stack *st,
+                                               uint32_t i)
+{
+    return (struct tcpsm__reply *)tcpsm__at(st, st->g.reply) + i;
+}
+
+TCPSM__FN struct tcpsm__echo *tcpsm__echo_at(const struct tcpsm_stack *st,
+                                             uint32_t i)
+{
+    return (struct tcpsm__echo *)tcpsm__at(st, st->g.echoes +
+                                                   (size_t)st->g.echo * i);
+}
+
+TCPSM__FN uint8_t *tcpsm__slab(const struct tcpsm_stack *st, uint32_t i)
+{
+    size_t pair = (size_t)st->g.rcv + st->g.snd;
+    return (uint8_t *)tcpsm__at(st, st->g.ring + pair * i);
+}
+
+TCPSM__FN uint32_t tcpsm__index(const struct tcpsm_stack *st,
+                                const tcpsm_conn *c)
+{
+    return (uint32_t)(((uintptr_t)c - (uintptr_t)tcpsm__conn_at(st, 0)) /
+                      sizeof *c);
+}
+
+/* Is c one of the stack's, in use? */
+TCPSM__FN int tcpsm__ours(const struct tcpsm_stack *st, const tcpsm_conn *c)
+{
+    uintptr_t base = (uintptr_t)tcpsm__conn_at(st, 0), p = (uintptr_t)c;
+    if (p < base || (p - base) / sizeof *c >= st->g.conns ||
+        (p - base) % sizeof *c != 0)
+        return 0;
+    return (tcpsm__link_at(st, tcpsm__index(st, c))->flags & TCPSM__L_USED) !=
+           0;
+}
+
+/* --- the block --- */
+
+#define TCPSM__STACK_ALIGN (sizeof(void *) > 4 ? 64u : 8u)
+
+TCPSM__FN uint32_t tcpsm__pow2(uint32_t n)
+{
+    uint32_t p = 1;
+    while (p < n)
+        p <<= 1;
+    return p;
+}
+
+/* Room for n things of `each` bytes, aligned; returns where. */
+TCPSM__FN size_t tcpsm__room_for(uint64_t *total, uint64_t n, size_t each)
+{
+    uint64_t at = *total;
+    *total += (n * each + (TCPSM__STACK_ALIGN - 1)) &
+              ~(uint64_t)(TCPSM__STACK_ALIGN - 1);
+    return (size_t)at;
+}
+
+TCPSM__FN int tcpsm__stack_config_ok(const tcpsm_stack_config *f)
+{
+    return f->conns != 0 && f->conns <= 0xFFFFFFu &&
+           f->syn_entries < 0x100000u && f->timewait_entries <= 0xFFFFFFu &&
+           f->replies <= 0xFFFFFFu && f->rings <= f->conns &&
+           f->rcv_ring <= TCPSM_MAX_RING && f->snd_ring <= TCPSM_MAX_RING &&
+           f->listeners < 0xFFFFu && f->addresses < 0xFFFFu &&
+           !(f->flags & ~15u) && f->port_first <= f->port_last &&
+           tcpsm__config_ok(&f->conn);
+}
+
+/* The sizes, and where everything is. 0: nonsense. */
+TCPSM__FN int tcpsm__measure(const tcpsm_stack_config *f,
+                             struct tcpsm__geometry *g)
+{
+    uint64_t t = (sizeof(struct tcpsm_stack) + 63u) & ~(uint64_t)63u;
+    memset(g, 0, sizeof *g);
+    if (!tcpsm__stack_config_ok(f))
+        return 0;
+    g->conns = f->conns;
+    g->syns = tcpsm__or(f->syn_entries, tcpsm__min(f->conns, 1024));
+    g->timewaits = tcpsm__or(f->timewait_entries, f->conns);
+    g->replies = tcpsm__or(f->replies, 16);
+    g->listeners = tcpsm__or(f->listeners, 4);
+    g->addresses = tcpsm__or(f->addresses, 4);
+    g->rcv = f->rcv_ring;
+    g->snd = f->snd_ring;
+    if (g->rcv + g->snd != 0) {
+        g->rings = tcpsm__or(f->rings, f->conns);
+        if (g->rcv + g->snd < 4)
+            return 0; /* a free pair holds the number of the next */
+    }
+    if (f->flags & TCPSM_ECHO)
+        g->echo = (uint32_t)((sizeof(struct tcpsm__echo) +
+                              tcpsm__or(f->conn.mtu, 1500) + 7u) &
+                             ~(size_t)7u);
+    g->buckets = tcpsm__pow2(g->conns);
+    g->syn_buckets = tcpsm__pow2(g->syns);
+    g->timewait_buckets = tcpsm__pow2(g->timewaits);
+    g->port_buckets = tcpsm__pow2(g->listeners);
+    g->link = tcpsm__room_for(&t, g->conns, sizeof(struct tcpsm__link));
+    g->conn = tcpsm__room_for(&t, g->conns, sizeof(tcpsm_conn));
+    g->bucket = tcpsm__room_for(&t, g->buckets, 4);
+    g->syn = tcpsm__room_for(&t, g->syns, sizeof(struct tcpsm__syn));
+    g->syn_bucket = tcpsm__room_for(&t, g->syn_buckets, 4);
+    g->timewait =
+        tcpsm__room_for(&t, g->timewaits, sizeof(struct tcpsm__timewait));
+    g->timewait_bucket = tcpsm__room_for(&t, g->timewait_buckets, 4);
+    g->reply = tcpsm__room_for(&t, g->replies, sizeof(struct tcpsm__reply));
+    g->listener =
+        tcpsm__room_for(&t, g->listeners, sizeof(struct tcpsm__listener));
+    g->port_bucket = tcpsm__room_for(&t, g->port_buckets, 2);
+    g->address =
+        tcpsm__room_for(&t, g->addresses, sizeof(struct tcpsm__address));
+    g->ring = tcpsm__room_for(&t, g->rings, (size_t)g->rcv + g->snd);
+    g->echoes = tcpsm__room_for(&t, TCPSM__ECHOES, g->echo);
+    t += TCPSM__STACK_ALIGN - 1;
+    g->total = (size_t)t;
+    return (uint64_t)g->total == t && t < (uint64_t)1 << 62;
+}
+
+TCPSM_DEF size_t tcpsm_stack_size(const tcpsm_stack_config *f)
+{
+    struct tcpsm__geometry g;
+    return f != NULL && tcpsm__measure(f, &g) ? g.total : 0;
+}
+
+TCPSM__FN void tcpsm__free_lists(struct tcpsm_stack *st)
+{
+    uint32_t i;
+    for (i = st->g.conns; i-- > 0;) {
+        tcpsm__link_at(st, i)->slot = TCPSM__SLOT_NONE;
+        tcpsm__link_at(st, i)->queue = st->free_conn;
+        st->free_conn = i + 1;
+    }
+    for (i = st->g.syns; i-- > 0;) {
+        tcpsm__syn_at(st, i)->chain = st->free_syn;
+        st->free_syn = i + 1;
+    }
+    for (i = st->g.rings; i-- > 0;) {
+        memcpy(tcpsm__slab(st, i), &st->free_ring, 4);
+        st->free_ring = i + 1;
+    }
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_init_(tcpsm_stack **out, void *mem,
+                                      size_t size,
+                                      const tcpsm_stack_config *f,
+                                      tcpsm_time now, size_t conn_size,
+                                      uint32_t abi)
+{
+    struct tcpsm__geometry g;
+    struct tcpsm_stack *st;
+    uintptr_t p = (uintptr_t)mem;
+    tcpsm_ret e;
+    if (conn_size != sizeof(tcpsm_conn) || abi != TCPSM_ABI)
+        return TCPSM_E_ABI;
+    if (out == NULL || mem == NULL || f == NULL || !tcpsm__measure(f, &g))
+        return TCPSM_E_ARG;
+    if (tcpsm__bytes_zero(f->conn.key, 16))
+        return TCPSM_E_KEY;
+    if (size < g.total)
+        return TCPSM_E_SPACE;
+    p = (p + (TCPSM__STACK_ALIGN - 1)) & ~(uintptr_t)(TCPSM__STACK_ALIGN - 1);
+    st = (struct tcpsm_stack *)(void *)p;
+    memset(st, 0, g.total - (TCPSM__STACK_ALIGN - 1));
+    e = tcpsm_init(&st->proto, &f->conn);
+    if (e < 0)
+        return e;
+    st->magic = TCPSM__MAGIC;
+    st->self = (uint64_t)p;
+    st->g = g;
+    st->now = now;
+    st->config = f->conn;
+    memcpy(st->key, f->conn.key, 16);
+    tcpsm__sip_key(st->sip, st->key);
+    st->ready.owner = 1;
+    st->flags = f->flags;
+    st->quantum = tcpsm__or(f->quantum, 16384);
+    st->resets_per_second = tcpsm__or(f->resets_per_second, 200);
+    st->port_first = f->port_first;
+    st->port_last = f->port_last;
+    if (f->port_last == 0) {
+        st->port_first = 49152; /* RFC 6335 s6 */
+        st->port_last = 65535;
+    }
+    if (st->port_first == 0)
+        st->port_first = 1;
+    st->wheel.tick = now >> 8;
+    tcpsm__free_lists(st);
+    *out = st;
+    return 0;
+}
+
+TCPSM__FN void tcpsm__move_pointer(uint8_t **p, uint64_t from, uint64_t to,
+                                   uint64_t bytes)
+{
+    uint64_t v = (uint64_t)(uintptr_t)*p;
+    if (*p != NULL && v >= from && v - from < bytes)
+        *p = (uint8_t *)(uintptr_t)(v - from + to);
+}
+
+TCPSM__FN void tcpsm__move_conn(tcpsm_conn **c, uint64_t from, uint64_t to,
+                                uint64_t bytes)
+{
+    uint8_t *p = (uint8_t *)*c;
+    tcpsm__move_pointer(&p, from, to, bytes);
+    *c = (tcpsm_conn *)(void *)p;
+}
+
+/* A stack's block, copied to mem, maybe at another alignment. */
+TCPSM__FN struct tcpsm_stack *tcpsm__find_block(void *mem, size_t size)
+{
+    uintptr_t p = (uintptr_t)mem, to;
+    uint64_t word;
+    uint32_t i;
+    size_t n;
+    for (i = 0; i < TCPSM__STACK_ALIGN; i++) {
+        if (size < i + sizeof(struct tcpsm_stack))
+            return NULL;
+        memcpy(&word, (const uint8_t *)mem + i, sizeof word);
+        if (word == TCPSM__MAGIC)
+            break;
+    }
+    if (i == TCPSM__STACK_ALIGN)
+        return NULL;
+    memcpy(&n,
+           (const uint8_t *)mem + i + offsetof(struct tcpsm_stack, g) +
+               offsetof(struct tcpsm__geometry, total),
+           sizeof n);
+    if (size < n || n < sizeof(struct tcpsm_stack))
+        return NULL;
+    to =
+        (p + (TCPSM__STACK_ALIGN - 1)) & ~(uintptr_t)(TCPSM__STACK_ALIGN - 1);
+    if (to != p + i)
+        memmove((void *)to, (const uint8_t *)mem + i,
+                n - (TCPSM__STACK_ALIGN - 1));
+    return (struct tcpsm_stack *)(void *)to;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_rebase(tcpsm_stack **out, void *mem,
+                                       size_t size)
+{
+    struct tcpsm_stack *st;
+    tcpsm_conn *c;
+    uint64_t from, to, n;
+    uint32_t i;
+    if (out == NULL || mem == NULL)
+        return TCPSM_E_ARG;
+    st = tcpsm__find_block(mem, size);
+    if (st == NULL)
+        return TCPSM_E_BLOB;
+    from = st->self;
+    to = (uint64_t)(uintptr_t)st;
+    n = st->g.total;
+    st->self = to;
+    tcpsm__move_conn(&st->ready.head, from, to, n);
+    tcpsm__move_conn(&st->ready.tail, from, to, n);
+    for (i = 0; i < st->g.conns; i++) {
+        if (!(tcpsm__link_at(st, i)->flags & TCPSM__L_USED))
+            continue;
+        c = tcpsm__conn_at(st, i);
+        tcpsm__move_pointer(&c->p.rcv, from, to, n);
+        tcpsm__move_pointer(&c->p.snd, from, to, n);
+        tcpsm__move_conn(&c->p.wake_next, from, to, n);
+        c->p.wake = &st->ready;
+    }
+    *out = st;
+    return 0;
+}
+
+/* --- the timing wheel --- */
+
+TCPSM__FN uint32_t tcpsm__digit(tcpsm_time tick, uint32_t level)
+{
+    return (uint32_t)(tick >> (4 * level)) & 15u;
+}
+
+TCPSM__FN uint8_t tcpsm__slot_of(const struct tcpsm__wheel *w, tcpsm_time at)
+{
+    tcpsm_time tick = at >> 8, x = tick ^ w->tick;
+    uint32_t level = 0;
+    if (tick <= w->tick)
+        return TCPSM__SLOT_SOON;
+    if (x >> 32 != 0)
+        return TCPSM__SLOT_FAR;
+    for (x >>= 4; x != 0; x >>= 4)
+        level++;
+    return (uint8_t)(16 * level + tcpsm__digit(tick, level));
+}
+
+TCPSM__FN void tcpsm__wheel_remove(struct tcpsm_stack *st, uint32_t i)
+{
+    struct tcpsm__wheel *w = &st->wheel;
+    struct tcpsm__link *l = tcpsm__link_at(st, i);
+    uint32_t s = l->slot;
+    if (s == TCPSM__SLOT_NONE)
+        return;
+    if (l->next != 0)
+        tcpsm__link_at(st, l->next - 1)->prev = l->prev;
+    if (l->prev != 0)
+        tcpsm__link_at(st, l->prev - 1)->next = l->next;
+    else
+        w->head[s] = l->next;
+    if (s == TCPSM__SLOT_CASCADE && l->next != 0)
+        tcpsm__link_at(st, l->next - 1)->slot = TCPSM__SLOT_CASCADE;
+    if (w->head[s] == 0 && s < TCPSM__SLOT_FAR)
+        w->map[s / 16] =
+            (uint16_t)(w->map[s / 16] & ~((uint32_t)1 << (s % 16)));
+    l->next = l->prev = 0;
+    l->slot = TCPSM__SLOT_NONE;
+}
+
+TCPSM__FN void tcpsm__wheel_put(struct tcpsm_stack *st, uint32_t i,
+                                uint32_t s)
+{
+    struct tcpsm__wheel *w = &st->wheel;
+    struct tcpsm__link *l = tcpsm__link_at(st, i);
+    if (w->head[s] == 0 || l->at < w->min[s])
+        w->min[s] = l->at;
+    l->prev = 0;
+    l->next = w->head[s];
+    if (l->next != 0)
+        tcpsm__link_at(st, l->next - 1)->prev = i + 1;
+    w->head[s] = i + 1;
+    l->slot = (uint8_t)s;
+    if (s < TCPSM__SLOT_FAR)
+        w->map[s / 16] = (uint16_t)(w->map[s / 16] | (uint32_t)1 << (s % 16));
+}
+
+/* Re-arms lazily: an entry that is due earlier than wanted stays. */
+TCPSM__FN void tcpsm__wheel_arm(struct tcpsm_stack *st, uint32_t i,
+                                tcpsm_time at)
+{
+    struct tcpsm__link *l = tcpsm__link_at(st, i);
+    if (at == TCPSM_NEVER) {
+        tcpsm__wheel_remove(st, i);
+        return;
+    }
+    if (l->slot != TCPSM__SLOT_NONE && l->at <= at)
+        return;
+    tcpsm__wheel_remove(st, i);
+    l->at = at;
+    tcpsm__wheel_put(st, i, tcpsm__slot_of(&st->wheel, at));
+}
+
+TCPSM__FN uint32_t tcpsm__lowest_bit(uint32_t map)
+{
+    uint32_t i = 0;
+    if (!(map & 0xFFu)) {
+        map >>= 8;
+        i = 8;
+    }
+    if (!(map & 15u)) {
+        map >>= 4;
+        i += 4;
+    }
+    if (!(map & 3u)) {
+        map >>= 2;
+        i += 2;
+    }
+    return i + !(map & 1u);
+}
+
+/* The slot with the earliest entry. */
+TCPSM__FN uint32_t tcpsm__wheel_first(const struct tcpsm__wheel *w)
+{
+    uint32_t level;
+    if (w->head[TCPSM__SLOT_SOON] != 0)
+        return TCPSM__SLOT_SOON;
+    for (level = 0; level < TCPSM__LEVELS; level++)
+        if (w->map[level] != 0)
+            return 16 * level + tcpsm__lowest_bit(w->map[level]);
+    return w->head[TCPSM__SLOT_FAR] != 0 ? TCPSM__SLOT_FAR : TCPSM__SLOT_NONE;
+}
+
+TCPSM__FN tcpsm_time tcpsm__wheel_deadline(const struct tcpsm__wheel *w)
+{
+    uint32_t s;
+    if (w->head[TCPSM__SLOT_CASCADE] != 0)
+        return 0;
+    s = tcpsm__wheel_first(w);
+    return s == TCPSM__SLOT_NONE ? TCPSM_NEVER : w->min[s];
+}
+
+/* The first tick of a slot. */
+TCPSM__FN tcpsm_time tcpsm__slot_start(const struct tcpsm__wheel *w,
+                                       uint32_t s)
+{
+    uint32_t shift = 4 * (s / 16);
+    if (s == TCPSM__SLOT_SOON)
+        return w->tick;
+    if (s == TCPSM__SLOT_FAR)
+        return w->min[s] >> 40 << 32;
+    return ((w->tick >> shift >> 4 << 4) | s % 16) << shift;
+}
+
+/* Moves time on to now, up to the first slot that begins before; that one
+   is then to be emptied. 0: nothing is to be emptied. */
+TCPSM__FN int tcpsm__wheel_turn(struct tcpsm_stack *st)
+{
+    struct tcpsm__wheel *w = &st->wheel;
+    tcpsm_time tick = st->now >> 8, start;
+    uint32_t s, i;
+    if (w->head[TCPSM__SLOT_CASCADE] != 0)
+        return 1;
+    s = tcpsm__wheel_first(w);
+    if (s == TCPSM__SLOT_SOON && tick == w->tick && w->min[s] > st->now)
+        return 0;
+    if (s != TCPSM__SLOT_NONE) {
+        start = tcpsm__slot_start(w, s);
+        if (start <= tick) {
+            if (start > w->tick)
+                w->tick = start;
+            w->head[TCPSM__SLOT_CASCADE] = w->head[s];
+            w->head[s] = 0;
+            if (s < TCPSM__SLOT_FAR)
+                w->map[s / 16] =
+                    (uint16_t)(w->map[s / 16] & ~((uint32_t)1 << (s % 16)));
+            i = w->head[TCPSM__SLOT_CASCADE] - 1;
+            /* the first must know where its list begins now; the others
+               hang by their prev, and learn it when they come first */
+            tcpsm__link_at(st, i)->slot = TCPSM__SLOT_CASCADE;
+            return 1;
+        }
+    }
+    if (tick > w->tick)
+        w->tick = tick;
+    return 0;
+}
+
+/* --- names and the hash --- */
+
+/* SipHash-1-3 of a name: nobody without the key can make chains long. The
+   low half chooses the bucket, the high half is the tag. */
+TCPSM__FN uint64_t tcpsm__demux(const struct tcpsm_stack *st,
+                                const uint8_t *local, const uint8_t *remote,
+                                uint16_t lport, uint16_t rport, uint16_t zone,
+                                uint8_t family)
+{
+    uint64_t v[4];
+    memcpy(v, st->sip, sizeof v);
+    tcpsm__sip_word(v, (uint64_t)lport << 48 | (uint64_t)rport << 32 |
+                           (uint32_t)zone << 16 | family);
+    if (family == 4) {
+        tcpsm__sip_word(v, (uint64_t)tcpsm__get32(local) << 32 |
+                               tcpsm__get32(remote));
+    } else {
+        tcpsm__sip_word(v, tcpsm__word64(local));
+        tcpsm__sip_word(v, tcpsm__word64(local + 8));
+        tcpsm__sip_word(v, tcpsm__word64(remote));
+        tcpsm__sip_word(v, tcpsm__word64(remote + 8));
+    }
+    v[2] ^= 0xFFu;
+    tcpsm__sip_round(v);
+    tcpsm__sip_round(v);
+    tcpsm__sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+TCPSM__FN uint64_t tcpsm__demux_name(const struct tcpsm_stack *st,
+                                     const tcpsm_tuple *t)
+{
+    return tcpsm__demux(st, t->local, t->remote, t->local_port,
+                        t->remote_port, t->zone, t->family);
+}
+
+TCPSM__FN uint32_t tcpsm__tag(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32);
+}
+
+TCPSM__FN int tcpsm__same_name(const tcpsm_tuple *a, const tcpsm_tuple *b)
+{
+    return a->local_port == b->local_port &&
+           a->remote_port == b->remote_port && a->zone == b->zone &&
+           a->family == b->family &&
+           tcpsm__bytes_equal(a->remote, b->remote, 16) &&
+           tcpsm__bytes_equal(a->local, b->local, 16);
+}
+
+/* A connection by name, or NULL: the CLOSED have none. */
+TCPSM__FN tcpsm_conn *tcpsm__find(const struct tcpsm_stack *st,
+                                  const tcpsm_tuple *t, uint64_t hash)
+{
+    uint32_t i = *tcpsm__bucket(st, hash);
+    const struct tcpsm__link *l;
+    tcpsm_tuple u;
+    tcpsm_conn *c;
+    for (; i != 0; i = l->chain) {
+        l = tcpsm__link_at(st, i - 1);
+        TCPSM_STEP();
+        if (l->tag != tcpsm__tag(hash))
+            continue;
+        c = tcpsm__conn_at(st, i - 1);
+        tcpsm__tuple_of(c, &u);
+        if (c->state != TCPSM_CLOSED && tcpsm__same_name(&u, t))
+            return c;
+    }
+    return NULL;
+}
+
+TCPSM__FN void tcpsm__hash_add(struct tcpsm_stack *st, uint32_t i,
+                               uint64_t hash)
+{
+    struct tcpsm__link *l = tcpsm__link_at(st, i);
+    uint32_t *b = tcpsm__bucket(st, hash);
+    l->tag = tcpsm__tag(hash);
+    l->chain = *b;
+    *b = i + 1;
+    l->flags |= TCPSM__L_HASHED;
+}
+
+TCPSM__FN void tcpsm__hash_remove(struct tcpsm_stack *st, uint32_t i)
+{
+    struct tcpsm__link *l = tcpsm__link_at(st, i);
+    tcpsm_tuple t;
+    uint32_t *b;
+    if (!(l->flags & TCPSM__L_HASHED))
+        return;
+    tcpsm__tuple_of(tcpsm__conn_at(st, i), &t);
+    b = tcpsm__bucket(st, tcpsm__demux_name(st, &t));
+    while (*b != i + 1) {
+        b = &tcpsm__link_at(st, *b - 1)->chain;
+        TCPSM_STEP();
+    }
+    *b = l->chain;
+    l->chain = 0;
+    l->flags = (uint8_t)(l->flags & ~TCPSM__L_HASHED);
+}
+
+/* --- connections are born and go --- */
+
+/* Two FIFOs through the same link: nothing is on both. */
+TCPSM__FN void tcpsm__queue_push(struct tcpsm_stack *st,
+                                 struct tcpsm__queue *q, uint32_t i)
+{
+    tcpsm__link_at(st, i)->queue = 0;
+    if (q->head == 0)
+        q->head = i + 1;
+    else
+        tcpsm__link_at(st, q->tail - 1)->queue = i + 1;
+    q->tail = i + 1;
+}
+
+TCPSM__FN uint32_t tcpsm__queue_pop(struct tcpsm_stack *st,
+                                    struct tcpsm__queue *q)
+{
+    uint32_t i = q->head;
+    if (i == 0)
+        return 0;
+    q->head = tcpsm__link_at(st, i - 1)->queue;
+    if (q->head == 0)
+        q->tail = 0;
+    tcpsm__link_at(st, i - 1)->queue = 0;
+    return i;
+}
+
+TCPSM__FN void tcpsm__tell(struct tcpsm_stack *st, uint32_t i)
+{
+    struct tcpsm__link *l = tcpsm__link_at(st, i);
+    if (l->flags & TCPSM__L_NEWS)
+        return;
+    l->flags |= TCPSM__L_NEWS;
+    tcpsm__queue_push(st, &st->news, i);
+    st->news_n++;
+}
+
+/* Something happened to connection i: is it news? */
+TCPSM__FN void tcpsm__news(struct tcpsm_stack *st, uint32_t i)
+{
+    const uint8_t mask = TCPSM__L_YOURS | TCPSM__L_RELEASED;
+    if (tcpsm__conn_at(st, i)->events != 0 &&
+        (tcpsm__link_at(st, i)->flags & mask) == TCPSM__L_YOURS)
+        tcpsm__tell(st, i);
+}
+
+TCPSM__FN int tcpsm__room_for_one(const struct tcpsm_stack *st)
+{
+    return st->free_conn != 0 && (st->g.rings == 0 || st->free_ring != 0);
+}
+
+/* Takes a slab pair for connection i. */
+TCPSM__FN void tcpsm__take_ring(struct tcpsm_stack *st, uint32_t i)
+{
+    tcpsm_conn *c = tcpsm__conn_at(st, i);
+    uint32_t r = st->free_ring;
+    uint8_t *p;
+    if (r == 0)
+        return;
+    p = tcpsm__slab(st, r - 1);
+    memcpy(&st->free_ring, p, 4);
+    tcpsm__link_at(st, i)->ring = r;
+    st->rings++;
+    if (st->g.rcv != 0)
+        (void)tcpsm_attach(c, TCPSM_RECEIVE, p, st->g.rcv, NULL);
+    if (st->g.snd != 0)
+        (void)tcpsm_attach(c, TCPSM_SEND, p + st->g.rcv, st->g.snd, NULL);
+}
+
+TCPSM__FN void tcpsm__give_ring(struct tcpsm_stack *st, uint32_t i)
+{
+    struct tcpsm__link *l = tcpsm__link_at(st, i);
+    if (l->ring == 0)
+        return;
+    memcpy(tcpsm__slab(st, l->ring - 1), &st->free_ring, 4);
+    st->free_ring = l->ring;
+    l->ring = 0;
+    st->rings--;
+}
+
+/* A connection like proto, CLOSED, with slab rings if slab says so; its
+   number, plus one, or 0: there is no room. */
+TCPSM__FN uint32_t tcpsm__birth(struct tcpsm_stack *st,
+                                const tcpsm_conn *proto, int slab)
+{
+    uint32_t i = st->free_conn;
+    struct tcpsm__link *l;
+    if (i == 0 || (slab && !tcpsm__room_for_one(st)))
+        return 0;
+    l = tcpsm__link_at(st, i - 1);
+    st->free_conn = l->queue;
+    l->queue = 0;
+    l->flags = TCPSM__L_USED;
+    l->listener = 0;
+    memcpy(tcpsm__conn_at(st, i - 1), proto, sizeof *proto);
+    if (slab)
+        tcpsm__take_ring(st, i - 1);
+    st->used++;
+    return i;
+}
+
+/* The slot is free for another. It is on no list but maybe the ready one,
+   from which only output may take it. */
+TCPSM__FN void tcpsm__death(struct tcpsm_stack *st, uint32_t i)
+{
+    struct tcpsm__link *l = tcpsm__link_at(st, i);
+    tcpsm__hash_remove(st, i);
+    tcpsm__wheel_remove(st, i);
+    tcpsm__give_ring(st, i);
+    if (l->flags & TCPSM__L_RELEASED)
+        st->orphans--;
+    st->used--;
+    l->flags = 0;
+    l->gen++;
+    l->tag = 0;
+    memset(tcpsm__conn_at(st, i), 0, sizeof(tcpsm_conn));
+    l->queue = st->free_conn;
+    st->free_conn = i + 1;
+}
+
+/* Does it still hold memory that the caller lent? */
+TCPSM__FN int tcpsm__holds(const struct tcpsm_stack *st, uint32_t i)
+{
+    const struct tcpsm__lent *p = &tcpsm__conn_at(st, i)->p;
+    const uint8_t *slab = NULL;
+    uint32_t r = tcpsm__link_at(st, i)->ring;
+    if (r != 0)
+        slab = tcpsm__slab(st, r - 1);
+    if (p->tables != NULL)
+        return 1;
+    if (p->rcv != NULL && (slab == NULL || p->rcv != slab))
+        return 1;
+    return p->snd != NULL && (slab == NULL || p->snd != slab + st->g.rcv);
+}
+
+/* It is CLOSED and nothing is to be sent. */
+TCPSM__FN void tcpsm__over(struct tcpsm_stack *st, uint32_t i)
+{
+    struct tcpsm__link *l = tcpsm__link_at(st, i);
+    tcpsm__hash_remove(st, i);
+    tcpsm__wheel_remove(st, i);
+    if (!(l->flags & TCPSM__L_RELEASED))
+        return;
+    if (l->flags & TCPSM__L_LAST) {
+        if (st->last != i + 1)
+            tcpsm__death(st, i);
+    } else if (tcpsm__holds(st, i)) {
+        tcpsm__conn_at(st, i)->events = TCPSM_EV_DONE;
+        tcpsm__tell(st, i);
+    } else if (!(l->flags & TCPSM__L_NEWS)) {
+        tcpsm__death(st, i);
+    } /* else next() finds it */
+}
+
+/* --- TIME-WAIT entries (law 10) --- */
+
+/* A window in 8 bits, rounded up: 5 bits times a power of two. */
+TCPSM__FN uint8_t tcpsm__wnd8_enc(uint32_t v)
+{
+    uint32_t e = 0;
+    v = tcpsm__min(v, 65535u);
+    while (v > 31 && e < 7) {
+        v = (v + 3) >> 2;
+        e++;
+    }
+    return (uint8_t)(e << 5 | tcpsm__min(v, 31));
+}
+
+TCPSM__FN uint16_t tcpsm__wnd8_dec(uint8_t k)
+{
+    return (uint16_t)tcpsm__min((uint32_t)(k & 31u) << (2 * (k >> 5)), 65535);
+}
+
+TCPSM__FN int tcpsm__tw_live(const struct tcpsm__timewait *w)
+{
+    return w->name.family != 0;
+}
+
+TCPSM__FN int tcpsm__tw_expired(const struct tcpsm_stack *st,
+                                const struct tcpsm__timewait *w)
+{
+    return (int32_t)((uint32_t)(st->now >> 16) - w->until) >= 0;
+}
+
+/* Leaves a hole in the ring, which the first in it closes. */
+TCPSM__FN void tcpsm__tw_remove(struct tcpsm_stack *st, uint32_t i)
+{
+    struct tcpsm__timewait *w = tcpsm__tw_at(st, i), *p;
+    uint32_t *b = tcpsm__tw_bucket(st, tcpsm__demux_name(st, &w->name));
+    uint32_t next = w->more & TCPSM__TW_CHAIN, k = *b;
+    if (k == i + 1) {
+        *b = next;
+    } else {
+        p = tcpsm__tw_at(st, k - 1);
+        while ((p->more & TCPSM__TW_CHAIN) != i + 1) {
+            p = tcpsm__tw_at(st, (p->more & TCPSM__TW_CHAIN) - 1);
+            TCPSM_STEP();
+        }
+        p->more = (p->more & ~TCPSM__TW_CHAIN) | next;
+    }
+    memset(w, 0, sizeof *w);
+    st->timewaits--;
+}
+
+TCPSM__FN struct tcpsm__timewait *
+tcpsm__tw_find(struct tcpsm_stack *st, const tcpsm_tuple *t, uint64_t hash)
+{
+    uint32_t i = *tcpsm__tw_bucket(st, hash);
+    struct tcpsm__timewait *w;
+    for (; i != 0; i = w->more & TCPSM__TW_CHAIN) {
+        w = tcpsm__tw_at(st, i - 1);
+        TCPSM_STEP();
+        if (!tcpsm__same_name(&w->name, t))
+            continue;
+        if (!tcpsm__tw_expired(st, w))
+            return w;
+        tcpsm__tw_remove(st, i - 1);
+        return NULL;
+    }
+    return NULL;
+}
+
+TCPSM__FN void tcpsm__tw_forget(struct tcpsm_stack *st, const tcpsm_tuple *t,
+                                uint64_t hash)
+{
+    struct tcpsm__timewait *w = tcpsm__tw_find(st, t, hash);
+    if (w != NULL)
+        tcpsm__tw_remove(st, (uint32_t)(w - tcpsm__tw_at(st, 0)));
+}
+
+/* Closes holes and drops what has expired at the ring's beginning, so that
+   one more fits; if all are alive the oldest goes. */
+TCPSM__FN void tcpsm__tw_make_room(struct tcpsm_stack *st)
+{
+    struct tcpsm__timewait *w;
+    uint32_t turn;
+    for (turn = 0; turn < 3 && st->timewait_n != 0; turn++) {
+        w = tcpsm__tw_at(st, st->timewait_first);
+        if (tcpsm__tw_live(w) && !tcpsm__tw_expired(st, w)) {
+            if (st->timewait_n < st->g.timewaits)
+                return;
+            st->n.timewaits_evicted++;
+        }
+        if (tcpsm__tw_live(w))
+            tcpsm__tw_remove(st, st->timewait_first);
+        st->timewait_n--;
+        if (++st->timewait_first == st->g.timewaits)
+            st->timewait_first = 0;
+    }
+}
+
+/* RFC9293-MUST-13, with nothing but the facts. */
+TCPSM__FN void tcpsm__tw_add(struct tcpsm_stack *st, const tcpsm_conn *c)
+{
+    struct tcpsm__timewait *w;
+    tcpsm_facts f;
+    uint32_t at, *b;
+    tcpsm_time end = c->now + 2 * tcpsm__ms(c->k_msl);
+    uint64_t hash;
+    if (c->timers & TCPSM__T_AUX)
+        end = tcpsm__timer(c, TCPSM__T_AUX);
+    tcpsm__tw_make_room(st);
+    at = st->timewait_first + st->timewait_n;
+    if (at >= st->g.timewaits)
+        at -= st->g.timewaits;
+    st->timewait_n++;
+    st->timewaits++;
+    w = tcpsm__tw_at(st, at);
+    tcpsm_facts_of(c, &f);
+    tcpsm__tuple_of(c, &w->name);
+    hash = tcpsm__demux_name(st, &w->name);
+    w->name.zero = tcpsm__wnd8_enc(
+        (f.rcv_wnd + ((uint32_t)1 << f.rcv_scale) - 1) >> f.rcv_scale);
+    w->snd_nxt = f.snd_nxt;
+    w->rcv_nxt = f.rcv_nxt;
+    w->ts_recent = f.ts_recent;
+    w->ts_offset = f.ts_offset;
+    w->until = (uint32_t)((end + 0xFFFFu) >> 16);
+    b = tcpsm__tw_bucket(st, hash);
+    w->more = *b | (f.timestamps ? TCPSM__TW_TS : 0);
+    *b = at + 1;
+}
+
+/* --- SYN entries --- */
+
+TCPSM__FN void tcpsm__syn_leave(struct tcpsm_stack *st, uint32_t i)
+{
+    struct tcpsm__syn *e = tcpsm__syn_at(st, i);
+    struct tcpsm__queue *q = &st->syn_queue[e->queue];
+    if (e->queue == TCPSM__Q_FREE)
+        return;
+    if (e->queue == TCPSM__Q_HELD) {
+        st->held--;
+        if (st->ask == i + 1)
+            st->ask = e->next;
+    }
+    if (e->next != 0)
+        tcpsm__syn_at(st, e->next - 1)->prev = e->prev;
+    else
+        q->tail = e->prev;
+    if (e->prev != 0)
+        tcpsm__syn_at(st, e->prev - 1)->next = e->next;
+    else
+        q->head = e->next;
+    e->next = e->prev = 0;
+    e->queue = TCPSM__Q_FREE;
+}
+
+TCPSM__FN void tcpsm__syn_queue(struct tcpsm_stack *st, uint32_t i,
+                                uint8_t queue, tcpsm_time wait)
+{
+    struct tcpsm__syn *e = tcpsm__syn_at(st, i);
+    struct tcpsm__queue *q = &st->syn_queue[queue];
+    tcpsm__syn_leave(st, i);
+    e->queue = queue;
+    e->due = st->now + wait;
+    e->prev = q->tail;
+    if (q->tail != 0)
+        tcpsm__syn_at(st, q->tail - 1)->next = i + 1;
+    else
+        q->head = i + 1;
+    q->tail = i + 1;
+    if (queue != TCPSM__Q_HELD)
+        return;
+    st->held++;
+    if (st->ask == 0)
+        st->ask = i + 1;
+}
+
+TCPSM__FN struct tcpsm__syn *tcpsm__syn_find(const struct tcpsm_stack *st,
+                                             const tcpsm_tuple *t,
+                                             uint64_t hash)
+{
+    uint32_t i = *tcpsm__syn_bucket(st, hash);
+    struct tcpsm__syn *e;
+    for (; i != 0; i = e->chain) {
+        e = tcpsm__syn_at(st, i - 1);
+        TCPSM_STEP();
+        if (tcpsm__same_name(&e->name, t))
+            return e;
+    }
+    return NULL;
+}
+
+TCPSM__FN void tcpsm__syn_remove(struct tcpsm_stack *st, uint32_t i)
+{
+    struct tcpsm__syn *e = tcpsm__syn_at(st, i);
+    uint32_t *b = tcpsm__syn_bucket(st, tcpsm__demux_name(st, &e->name));
+    uint16_t gen = (uint16_t)(e->gen + 1);
+    tcpsm__syn_leave(st, i);
+    while (*b != i + 1) {
+        b = &tcpsm__syn_at(st, *b - 1)->chain;
+        TCPSM_STEP();
+    }
+    *b = e->chain;
+    memset(e, 0, sizeof *e);
+    e->gen = gen;
+    e->chain = st->free_syn;
+    st->free_syn = i + 1;
+    st->syns--;
+}
+
+/* What a SYN says, for an entry or a cookie. */
+TCPSM__FN void tcpsm__syn_read(struct tcpsm__syn *e,
+                               const struct tcpsm__seg *s,
+                               const struct tcpsm__listener *ls)
+{
+    uint32_t dflt = e->name.family == 4 ? 536 : 1220; /* RFC9293-MUST-15 */
+    uint32_t opts = ls->proto.opts;
+    e->irs = s->seq;
+    e->wnd = s->wnd;
+    e->mss = (uint16_t)tcpsm__max(tcpsm__or(s->mss, dflt), TCPSM__MSS_FLOOR);
+    e->flags = 0;
+    e->scale = 0;
+    if (s->scale != TCPSM__NO_SCALE && !(opts & TCPSM_NO_SCALE)) {
+        e->flags |= TCPSM__S_WS;
+        e->scale = s->scale;
+    }
+    if (TCPSM__HAVE_OPTIONS && s->ts && !(opts & TCPSM_NO_TS)) {
+        e->flags |= TCPSM__S_TS;
+        e->ts_recent = s->tsval;
+    }
+    if (TCPSM__HAVE_OPTIONS && s->sack_ok && !(opts & TCPSM_NO_SACK))
+        e->flags |= TCPSM__S_SACK;
+}
+
+/* --- replies that need no connection --- */
+
+TCPSM__FN struct tcpsm__reply *tcpsm__answer(struct tcpsm_stack *st,
+                                             const tcpsm_tuple *to)
+{
+    struct tcpsm__reply *r;
+    uint32_t at = st->reply_first + st->reply_n;
+    if (st->reply_n == st->g.replies) {
+        st->n.replies_lost++;
+        return NULL;
+    }
+    if (at >= st->g.replies)
+        at -= st->g.replies;
+    st->reply_n++;
+    r = tcpsm__reply_at(st, at);
+    memset(r, 0, sizeof *r);
+    r->name = *to;
+    r->name.zero = 0;
+    r->scale = TCPSM__NO_SCALE;
+    return r;
+}
+
+/* RFC6528-1 for a name without a connection. */
+TCPSM__FN uint32_t tcpsm__isn_for(const struct tcpsm_stack *st,
+                                  const tcpsm_tuple *t)
+{
+    return (uint32_t)(st->now >> 2) +
+           (uint32_t)tcpsm__name_hash(st->key, t, 0);
+}
+
+TCPSM__FN uint32_t tcpsm__tsval_for(const struct tcpsm_stack *st,
+                                    const tcpsm_tuple *t)
+{
+    return tcpsm__ticks(st->now) + (uint32_t)tcpsm__name_hash(st->key, t, 1);
+}
+
+/* One reset in answer to a segment for nobody (RFC 9293 s3.10.7.1). The
+   limit is a bucket a second, of a size that nobody can know, so that it
+   tells a stranger nothing about others. */
+TCPSM__FN int tcpsm__may_reset(struct tcpsm_stack *st)
+{
+    uint32_t second = (uint32_t)(st->now >> 20) + 1; /* nearly */
+    uint32_t n = st->resets_per_second;
+    uint8_t b[4];
+    if (st->flags & TCPSM_SILENT)
+        return 0;
+    if (n == TCPSM_OFF)
+        return 1;
+    if (second != st->reset_second) {
+        st->reset_second = second;
+        tcpsm__put32(b, second);
+        st->resets_left =
+            n - n / 4 + (uint32_t)tcpsm__siphash(st->key, b, 4) % (n / 2 + 1);
+    }
+    if (st->resets_left == 0) {
+        st->n.resets_held_back++;
+        return 0;
+    }
+    st->resets_left--;
+    return 1;
+}
+
+TCPSM__FN void tcpsm__reset_stranger(struct tcpsm_stack *st,
+                                     const tcpsm_tuple *who,
+                                     const struct tcpsm__seg *s)
+{
+    struct tcpsm__reply *r;
+    if ((s->flags & TCPSM__RST) || !tcpsm__may_reset(st))
+        return;
+    r = tcpsm__answer(st, who);
+    if (r == NULL)
+        return;
+    st->n.resets++;
+    r->flags = TCPSM__RST;
+    if (s->flags & TCPSM__ACK) {
+        r->seq = s->ack;
+    } else {
+        r->flags = TCPSM__RST | TCPSM__ACK;
+        r->ack = s->seq + tcpsm__seg_len(s);
+    }
+    if (s->ts) { /* RFC7323-13 */
+        r->ts = 1;
+        r->tsecr = s->tsval;
+    }
+}
+
+/* --- SEGMENT ARRIVES, for a name that has no connection --- */
+
+/* A segment on its way through the tables. */
+struct tcpsm__visit {
+    struct tcpsm__seg s;
+    tcpsm_tuple who;
+    uint64_t hash;
+    uint32_t least; /* the ISS must be beyond this ... */
+    int reuse;      /* ... when a TIME-WAIT is to be reused */
+};
+
+TCPSM__FN tcpsm_ret tcpsm__stack_refuse(struct tcpsm_stack *st, tcpsm_in *in,
+                                        uint8_t why)
+{
+    tcpsm__refuse(&st->proto, in, why);
+    return 0;
+}
+
+/* RFC9293-MUST-57, RFC9293-MUST-63: also our networks' broadcasts. */
+TCPSM__FN int tcpsm__broadcast(const struct tcpsm_stack *st, const uint8_t *a)
+{
+    uint32_t i, host, ip = tcpsm__get32(a);
+    const struct tcpsm__address *k;
+    for (i = 0; i < st->g.addresses; i++) {
+        k = tcpsm__address_at(st, i);
+        TCPSM_STEP();
+        if (k->family != 4 || k->prefix == 0 || k->prefix > 30)
+            continue;
+        host = 0xFFFFFFFFu >> k->prefix;
+        if ((ip | host) == (tcpsm__get32(k->ip) | host) &&
+            ((ip & host) == host || (ip & host) == 0))
+            return 1;
+    }
+    return 0;
+}
+
+TCPSM__FN struct tcpsm__address *
+tcpsm__address_find(const struct tcpsm_stack *st, const uint8_t *a,
+                    uint8_t family, uint16_t zone)
+{
+    struct tcpsm__address *k;
+    uint32_t i;
+    for (i = 0; i < st->g.addresses; i++) {
+        k = tcpsm__address_at(st, i);
+        TCPSM_STEP();
+        if (k->family == family && k->zone == zone &&
+            tcpsm__bytes_equal(k->ip, a, tcpsm__alen(family)))
+            return k;
+    }
+    return NULL;
+}
+
+TCPSM__FN int tcpsm__local(const struct tcpsm_stack *st, const uint8_t *a,
+                           uint8_t family, uint16_t zone)
+{
+    return (st->flags & TCPSM_PROMISCUOUS) ||
+           tcpsm__address_find(st, a, family, zone) != NULL;
+}
+
+/* How well a listener fits: 0 not at all. */
+TCPSM__FN uint32_t tcpsm__fits(const struct tcpsm__listener *ls,
+                               const tcpsm_tuple *who)
+{
+    const tcpsm_tuple *t = &ls->name;
+    uint32_t fit;
+    int any = tcpsm__bytes_zero(t->local, 16);
+    int any_remote = tcpsm__bytes_zero(t->remote, 16);
+    if (!ls->used || (t->local_port != 0 && t->local_port != who->local_port))
+        return 0;
+    if (t->family != 0 && t->family != who->family)
+        return 0;
+    if (!(ls->flags & TCPSM_LISTEN_ANY_ZONE) && t->zone != who->zone)
+        return 0;
+    if (!any && !tcpsm__bytes_equal(t->local, who->local, 16))
+        return 0;
+    if (!any_remote && !tcpsm__bytes_equal(t->remote, who->remote, 16))
+        return 0;
+    if (t->remote_port != 0 && t->remote_port != who->remote_port)
+        return 0;
+    fit = t->family != 0 ? 2 : 1;
+    fit += ls->flags & TCPSM_LISTEN_ANY_ZONE ? 0 : 2;
+    fit += t->local_port != 0 ? 4 : 0;
+    fit += any ? 0 : 8;
+    fit += any_remote ? 0 : 16;
+    return fit + (t->remote_port != 0 ? 16u : 0u);
+}
+
+/* The most specific listener, or NULL. RFC9293-MUST-42, -43. */
+TCPSM__FN struct tcpsm__listener *
+tcpsm__listener_for(const struct tcpsm_stack *st, const tcpsm_tuple *who)
+{
+    struct tcpsm__listener *best = NULL, *ls;
+    uint32_t top = 0, fit, i, turn;
+    for (turn = 0; turn < 2; turn++) {
+        i = *tcpsm__port_bucket(st, turn ? 0 : who->local_port);
+        for (; i != 0; i = ls->chain) {
+            ls = tcpsm__listener_at(st, i - 1);
+            TCPSM_STEP();
+            fit = tcpsm__fits(ls, who);
+            if (fit > top) {
+                top = fit;
+                best = ls;
+            }
+        }
+    }
+    return best;
+}
+
+TCPSM__FN uint32_t tcpsm__listener_number(const struct tcpsm_stack *st,
+                                          const struct tcpsm__listener *ls)
+{
+    return (uint32_t)(ls - tcpsm__listener_at(st, 0));
+}
+
+/* What our SYN-ACK offers: the window of the ring that there will be. */
+TCPSM__FN uint16_t tcpsm__offered(const struct tcpsm__listener *ls, int ws)
+{
+    return ls->wnd[ws ? 1 : 0];
+}
+
+/* The handshake is complete: an ESTABLISHED connection that awaits accept.
+   The caller has seen to it that there is room. */
+TCPSM__FN tcpsm_conn *tcpsm__hatch(struct tcpsm_stack *st,
+                                   struct tcpsm__listener *ls,
+                                   const struct tcpsm__visit *v,
+                                   const tcpsm_facts *f)
+{
+    uint32_t i = tcpsm__birth(st, &ls->proto, st->g.rings != 0);
+    tcpsm_conn *c;
+    if (i == 0)
+        return NULL;
+    c = tcpsm__conn_at(st, i - 1);
+    if (tcpsm_open_from(c, &v->who, f, st->now) < 0) {
+        tcpsm__death(st, i - 1);
+        return NULL;
+    }
+    tcpsm__tw_forget(st, &v->who, v->hash);
+    tcpsm__hash_add(st, i - 1, v->hash);
+    tcpsm_set_wake(c, &st->ready);
+    tcpsm__link_at(st, i - 1)->listener =
+        (uint16_t)(tcpsm__listener_number(st, ls) + 1);
+    tcpsm__queue_push(st, &st->accept, i - 1);
+    ls->waiting++;
+    st->unaccepted++;
+    st->n.accepted++;
+    return c;
+}
+
+TCPSM__FN void tcpsm__facts_begin(const struct tcpsm_stack *st,
+                                  const struct tcpsm__visit *v,
+                                  const struct tcpsm__listener *ls,
+                                  const struct tcpsm__syn *e, tcpsm_facts *f)
+{
+    memset(f, 0, sizeof *f);
+    f->snd_nxt = e->iss + 1;
+    f->rcv_nxt = e->irs + 1;
+    f->scaling = (e->flags & TCPSM__S_WS) != 0;
+    f->timestamps = (e->flags & TCPSM__S_TS) != 0;
+    f->sack = (e->flags & TCPSM__S_SACK) != 0;
+    f->syn_lost = (e->flags & TCPSM__S_RESENT) != 0;
+    f->rcv_wnd = tcpsm__offered(ls, f->scaling);
+    f->snd_wnd = e->wnd;
+    f->snd_scale = f->scaling ? e->scale : 0;
+    f->rcv_scale = f->scaling ? ls->scale : 0;
+    f->peer_mss = e->mss;
+    f->ts_recent = e->ts_recent;
+    if (f->timestamps)
+        f->ts_offset = (uint32_t)tcpsm__name_hash(st->key, &v->who, 1);
+}
+
+/* An ACK for what has no connection: <SEQ=SND.NXT><ACK=RCV.NXT>. */
+TCPSM__FN void tcpsm__ack_for(struct tcpsm_stack *st, const tcpsm_conn *c,
+                              const tcpsm_tuple *who, uint16_t wnd)
+{
+    struct tcpsm__reply *r = tcpsm__answer(st, who);
+    if (r == NULL)
+        return;
+    r->flags = TCPSM__ACK;
+    r->seq = c->snd_nxt;
+    r->ack = c->rcv_nxt;
+    r->wnd = wnd;
+    r->ts = tcpsm__ts_on(c) != 0;
+    r->tsval = tcpsm__ticks(st->now) + c->ts_offset;
+    r->tsecr = c->ts_recent;
+}
+
+TCPSM__FN void tcpsm__dress(struct tcpsm_stack *st, uint8_t state, int ts)
+{
+    tcpsm_conn *c = &st->scratch;
+    memset(c, 0, sizeof *c);
+    c->now = st->now;
+    c->state = state;
+    c->opts = st->proto.opts;
+    c->ts_age = (uint16_t)(st->now >> 30);
+    if (ts) {
+        c->flags |= TCPSM__F_TS;
+        c->more |= TCPSM__M_TS_VALID;
+    }
+}
+
+/* A SYN entry as the connection in SYN-RECEIVED that it stands for. */
+TCPSM__FN tcpsm_conn *tcpsm__dress_syn(struct tcpsm_stack *st,
+                                       const struct tcpsm__syn *e)
+{
+    tcpsm_conn *c = &st->scratch;
+    const struct tcpsm__listener *ls = tcpsm__listener_at(st, e->listener);
+    tcpsm__dress(st, TCPSM_SYN_RECEIVED, e->flags & TCPSM__S_TS);
+    c->flags |= TCPSM__F_PASSIVE | TCPSM__F_SYN_OUT;
+    c->snd_una = e->iss;
+    c->snd_nxt = e->iss + 1;
+    c->rcv_nxt = e->irs + 1;
+    c->rcv_edge =
+        c->rcv_nxt + tcpsm__offered(ls, (e->flags & TCPSM__S_WS) != 0);
+    c->ts_recent = e->ts_recent;
+    if (e->flags & TCPSM__S_TS)
+        c->ts_offset = (uint32_t)tcpsm__name_hash(st->key, &e->name, 1);
+    c->chal_at = e->chal_at;
+    c->chal_n = e->chal_n;
+    c->chal_limit = ls->proto.chal_limit;
+    return c;
+}
+
+/* RFC 5961 s7 for a SYN entry. */
+TCPSM__FN int tcpsm__syn_may(struct tcpsm__syn *e, tcpsm_conn *dressed)
+{
+    int may = tcpsm__may_challenge(dressed);
+    e->chal_at = dressed->chal_at;
+    e->chal_n = dressed->chal_n;
+    return may;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__stack_given(struct tcpsm_stack *st, tcpsm_conn *c,
+                                       tcpsm_in *in);
+
+/* The third segment of the handshake, and all that rides on it. */
+TCPSM__FN tcpsm_ret tcpsm__syn_complete(struct tcpsm_stack *st, tcpsm_in *in,
+                                        struct tcpsm__visit *v, uint32_t i)
+{
+    struct tcpsm__syn *e = tcpsm__syn_at(st, i);
+    struct tcpsm__listener *ls = tcpsm__listener_at(st, e->listener);
+    tcpsm_facts f;
+    tcpsm_conn *c;
+    if (ls->waiting >= ls->backlog || !tcpsm__room_for_one(st))
+        return tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
+    tcpsm__facts_begin(st, v, ls, e, &f);
+    if (!f.syn_lost)
+        f.rtt_us = tcpsm__max((uint32_t)st->now - e->sent, 1);
+    c = tcpsm__hatch(st, ls, v, &f);
+    if (c == NULL)
+        return tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
+    tcpsm__syn_remove(st, i);
+    return tcpsm__stack_given(st, c, in);
+}
+
+TCPSM__FN tcpsm_ret tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
+                                       struct tcpsm__visit *v, uint32_t i)
+{
+    struct tcpsm__syn *e = tcpsm__syn_at(st, i);
+    tcpsm_conn *c = tcpsm__dress_syn(st, e);
+    struct tcpsm__verdict j = tcpsm__judge(c, &v->s, st->now, 1);
+    struct tcpsm__reply *r;
+    uint16_t wnd = (uint16_t)(c->rcv_edge - c->rcv_nxt);
+    int held = e->queue == TCPSM__Q_HELD;
+    if (j.why != TCPSM_DROP_NONE)
+        (void)tcpsm__stack_refuse(st, in, j.why);
+    switch (j.what) {
+    case TCPSM__V_ACCEPT: /* nobody knows our ISS while it is held */
+        return held ? tcpsm__stack_refuse(st, in, TCPSM_DROP_BAD_ACK)
+                    : tcpsm__syn_complete(st, in, v, i);
+    case TCPSM__V_RESET:
+    case TCPSM__V_LISTEN: /* back to LISTEN: the entry is all there was */
+        tcpsm__syn_remove(st, i);
+        break;
+    case TCPSM__V_SYN_AGAIN: /* our SYN-ACK was lost */
+        if (held || e->queue == TCPSM__Q_DUE || !tcpsm__syn_may(e, c))
+            break;
+        e->flags |= TCPSM__S_RESENT;
+        tcpsm__syn_queue(st, i, TCPSM__Q_DUE, 0);
+        break;
+    case TCPSM__V_ACK:
+    case TCPSM__V_CHALLENGE:
+        if (e->flags & TCPSM__S_WS)
+            wnd =
+                (uint16_t)(wnd >> tcpsm__listener_at(st, e->listener)->scale);
+        if (!held && (j.what == TCPSM__V_ACK || tcpsm__syn_may(e, c)))
+            tcpsm__ack_for(st, c, &v->who, wnd);
+        break;
+    case TCPSM__V_REPLY:
+        r = held ? NULL : tcpsm__answer(st, &v->who);
+        if (r == NULL)
+            break;
+        r->flags = TCPSM__RST;
+        r->seq = v->s.ack;
+        r->ts = v->s.ts;
+        r->tsecr = v->s.tsval;
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+/* --- TIME-WAIT --- */
+
+TCPSM__FN tcpsm_conn *tcpsm__dress_tw(struct tcpsm_stack *st,
+                                      const struct tcpsm__timewait *w)
+{
+    tcpsm_conn *c = &st->scratch;
+    tcpsm__dress(st, TCPSM_TIME_WAIT, (w->more & TCPSM__TW_TS) != 0);
+    c->flags |= TCPSM__F_FIN_RCVD;
+    c->snd_una = c->snd_nxt = w->snd_nxt;
+    c->rcv_nxt = w->rcv_nxt;
+    c->rcv_edge = w->rcv_nxt + tcpsm__wnd8_dec(w->name.zero);
+    c->ts_recent = w->ts_recent;
+    c->ts_offset = w->ts_offset;
+    return c;
+}
+
+/* RFC 5961 s7 in seven bits: at most seven in five seconds. */
+TCPSM__FN int tcpsm__tw_may(const struct tcpsm_stack *st,
+                            struct tcpsm__timewait *w)
+{
+    uint32_t period = (uint32_t)(st->now >> 20) / 5u & 15u;
+    uint32_t n = w->more >> 25 & 7u;
+    if (w->more >> 28 != period)
+        n = 0;
+    if (n == 7)
+        return 0;
+    w->more = (w->more & 0x1FFFFFFu) | (n + 1) << 25 | period << 28;
+    return 1;
+}
+
+/* RFC 9293 s3.10.7.4 for TIME-WAIT. 1: a SYN that may open anew. */
+TCPSM__FN int tcpsm__tw_arrives(struct tcpsm_stack *st, tcpsm_in *in,
+                                struct tcpsm__visit *v,
+                                struct tcpsm__timewait *w)
+{
+    tcpsm_conn *c = tcpsm__dress_tw(st, w);
+    struct tcpsm__verdict j = tcpsm__judge(c, &v->s, st->now, 1);
+    uint16_t wnd = tcpsm__wnd8_dec(w->name.zero);
+    if (j.what == TCPSM__V_REUSE && tcpsm__listener_for(st, &v->who) == NULL)
+        j = tcpsm__say(TCPSM__V_CHALLENGE, TCPSM_DROP_SYN);
+    if (j.what == TCPSM__V_REUSE) {
+        v->reuse = 1;
+        v->least = w->snd_nxt;
+        return 1;
+    }
+    if (j.what == TCPSM__V_ACCEPT && v->s.len != 0)
+        j.why = TCPSM_DROP_AFTER_FIN;
+    if (j.why != TCPSM_DROP_NONE)
+        (void)tcpsm__stack_refuse(st, in, j.why);
+    if (j.what == TCPSM__V_FIN_AGAIN)
+        w->until =
+            (uint32_t)((st->now + 2 * tcpsm__ms(st->proto.k_msl) + 0xFFFFu) >>
+                       16);
+    if (j.what == TCPSM__V_ACK ||
+        ((j.what == TCPSM__V_FIN_AGAIN || j.what == TCPSM__V_CHALLENGE) &&
+         tcpsm__tw_may(st, w)))
+        tcpsm__ack_for(st, c, &v->who, wnd);
+    return 0;
+}
+
+/* --- SYN cookies (RFC 4987 s3.6) ---
+
+     ISS      index of the MSS: 3 bits | MAC: 29 bits
+     TSval    ... 26 bits of the clock | 0 | SACK: 1 bit | scale: 4 bits
+
+   The MAC is over the name, IRS, the period of 67 s, the index and the
+   options, so whoever did not get our SYN-ACK has one chance in 2^28 a
+   guess, and only for two minutes after the table was full. */
+
+TCPSM__FN uint32_t tcpsm__cookie_mac(const struct tcpsm_stack *st,
+                                     const tcpsm_tuple *t, uint32_t irs,
+                                     uint32_t period, uint32_t what)
+{
+    uint8_t b[52];
+    memcpy(b, t->local, 16);
+    memcpy(b + 16, t->remote, 16);
+    tcpsm__put16(b + 32, t->local_port);
+    tcpsm__put16(b + 34, t->remote_port);
+    tcpsm__put16(b + 36, t->zone);
+    b[38] = t->family;
+    b[39] = 2; /* the purpose, as in tcpsm__name_hash */
+    tcpsm__put32(b + 40, irs);
+    tcpsm__put32(b + 44, period);
+    tcpsm__put32(b + 48, what);
+    return (uint32_t)tcpsm__siphash(st->key, b, 52) & 0x1FFFFFFFu;
+}
+
+TCPSM__FN uint32_t tcpsm__cookie_mss(uint32_t i)
+{
+    static const uint16_t t[8] = {48,   536,  1024, 1220,
+                                  1360, 1440, 1460, 8960};
+    return t[i & 7];
+}
+
+TCPSM__FN uint32_t tcpsm__cookie_index(uint32_t mss)
+{
+    uint32_t i = 7;
+    while (i > 0 && tcpsm__cookie_mss(i) > mss)
+        i--;
+    return i;
+}
+
+#define TCPSM__COOKIE_SHIFT 26u /* us of a period */
+#define TCPSM__COOKIE_TS 64u    /* the SYN had timestamps */
+#define TCPSM__COOKIE_SACK 16u
+#define TCPSM__COOKIE_NO_SCALE 15u
+
+/* Answers a SYN without keeping anything. e is nobody's entry. */
+TCPSM__FN void tcpsm__cookie_send(struct tcpsm_stack *st,
+                                  const struct tcpsm__listener *ls,
+                                  const struct tcpsm__syn *e)
+{
+    struct tcpsm__reply *r = tcpsm__answer(st, &e->name);
+    uint32_t index = tcpsm__cookie_index(e->mss), what = 0, period, v;
+    int v6 = e->name.family == 6, ts = e->flags & TCPSM__S_TS;
+    if (r == NULL)
+        return;
+    if (ts) {
+        what = TCPSM__COOKIE_TS | TCPSM__COOKIE_NO_SCALE;
+        if (e->flags & TCPSM__S_WS)
+            what = TCPSM__COOKIE_TS | e->scale;
+        if (e->flags & TCPSM__S_SACK)
+            what |= TCPSM__COOKIE_SACK;
+    }
+    period = (uint32_t)(st->now >> TCPSM__COOKIE_SHIFT);
+    r->flags = TCPSM__SYN | TCPSM__ACK;
+    r->seq = index << 29 | tcpsm__cookie_mac(st, &e->name, e->irs, period,
+                                             what | index << 8);
+    r->ack = e->irs + 1;
+    r->mss = ls->mss[v6];
+    r->wnd = tcpsm__offered(ls, ts && (e->flags & TCPSM__S_WS));
+    if (ts) {
+        if (e->flags & TCPSM__S_WS)
+            r->scale = ls->scale;
+        r->sack_ok = (e->flags & TCPSM__S_SACK) != 0;
+        r->ts = 1;
+        r->tsecr = e->ts_recent;
+        v = tcpsm__tsval_for(st, &e->name);
+        r->tsval = (v & ~63u) | (what & 63u);
+        if (tcpsm__seq_lt(v, r->tsval)) /* later ones must not precede it */
+            r->tsval -= 64;
+    }
+    st->n.cookies_sent++;
+    st->overflow = st->now + 1;
+}
+
+/* Was one given so lately that it may come back? */
+TCPSM__FN int tcpsm__cookie_days(const struct tcpsm_stack *st)
+{
+    const tcpsm_time window = (tcpsm_time)2 << TCPSM__COOKIE_SHIFT;
+    return st->overflow != 0 && st->now - (st->overflow - 1) <= window;
+}
+
+/* Does this ACK bring one back? Fills e if so. */
+TCPSM__FN int tcpsm__cookie_good(const struct tcpsm_stack *st,
+                                 const struct tcpsm__visit *v,
+                                 struct tcpsm__syn *e)
+{
+    const struct tcpsm__seg *s = &v->s;
+    uint32_t iss = s->ack - 1, index = iss >> 29, what = 0, period, i;
+    if (!tcpsm__cookie_days(st))
+        return 0;
+    if (s->ts)
+        what = TCPSM__COOKIE_TS | (s->tsecr & 63u);
+    period = (uint32_t)(st->now >> TCPSM__COOKIE_SHIFT);
+    for (i = 0; i < 2; i++)
+        if (tcpsm__cookie_mac(st, &v->who, s->seq - 1, period - i,
+                              what | index << 8) == (iss & 0x1FFFFFFFu))
+            break;
+    if (i == 2)
+        return 0;
+    memset(e, 0, sizeof *e);
+    e->name = v->who;
+    e->irs = s->seq - 1;
+    e->iss = iss;
+    e->mss = (uint16_t)tcpsm__cookie_mss(index);
+    e->wnd = s->wnd;
+    if (!s->ts)
+        return 1;
+    e->flags = TCPSM__S_TS;
+    e->ts_recent = s->tsval;
+    if (what & TCPSM__COOKIE_SACK)
+        e->flags |= TCPSM__S_SACK;
+    if ((what & 15u) != TCPSM__COOKIE_NO_SCALE) {
+        e->flags |= TCPSM__S_WS;
+        e->scale = (uint8_t)tcpsm__min(what & 15u, 14);
+    }
+    return 1;
+}
+
+/* --- LISTEN (RFC 9293 s3.10.7.2) --- */
+
+TCPSM__FN tcpsm_ret tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
+                                      struct tcpsm__visit *v,
+                                      struct tcpsm__listener *ls)
+{
+    struct tcpsm__syn e;
+    tcpsm_facts f;
+    tcpsm_conn *c = NULL;
+    if ((v->s.flags & TCPSM__SYN) || !tcpsm__cookie_good(st, v, &e)) {
+        if (tcpsm__cookie_days(st) && !(v->s.flags & TCPSM__SYN))
+            st->n.cookies_bad++;
+        (void)tcpsm__stack_refuse(st, in, TCPSM_DROP_BAD_ACK);
+        /* Text may have overtaken the segment at IRS + 1, which alone can
+           prove a cookie: it comes again, and a reset would be wrong. */
+        if (v->s.len == 0 || !tcpsm__cookie_days(st))
+            tcpsm__reset_stranger(st, &v->who, &v->s);
+        return 0;
+    }
+    st->n.cookies_good++;
+    tcpsm__facts_begin(st, v, ls, &e, &f);
+    f.snd_wnd = (uint32_t)e.wnd << f.snd_scale;
+    if (ls->waiting < ls->backlog && tcpsm__room_for_one(st))
+        c = tcpsm__hatch(st, ls, v, &f);
+    if (c == NULL) { /* silence would strand a client that listens */
+        (void)tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
+        tcpsm__reset_stranger(st, &v->who, &v->s);
+        return 0;
+    }
+    return tcpsm__stack_given(st, c, in);
+}
+
+TCPSM__FN tcpsm_ret tcpsm__listen_syn(struct tcpsm_stack *st, tcpsm_in *in,
+                                      struct tcpsm__visit *v,
+                                      struct tcpsm__listener *ls)
+{
+    struct tcpsm__syn *e, cookie;
+    uint32_t i = st->free_syn, *b;
+    int ask = (ls->flags & TCPSM_LISTEN_ASK) != 0;
+    if (ls->waiting >= ls->backlog || !tcpsm__room_for_one(st)) {
+        st->n.syns_dropped++;
+        return tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
+    }
+    if (i == 0) {
+        if (ask || v->reuse || (st->flags & TCPSM_NO_COOKIES)) {
+            st->n.syns_dropped++;
+            return tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
+        }
+        memset(&cookie, 0, sizeof cookie);
+        cookie.name = v->who;
+        tcpsm__syn_read(&cookie, &v->s, ls);
+        tcpsm__cookie_send(st, ls, &cookie);
+        return 0;
+    }
+    e = tcpsm__syn_at(st, i - 1);
+    st->free_syn = e->chain;
+    st->syns++;
+    e->name = v->who;
+    e->listener = (uint16_t)tcpsm__listener_number(st, ls);
+    b = tcpsm__syn_bucket(st, v->hash);
+    e->chain = *b;
+    *b = i;
+    tcpsm__syn_read(e, &v->s, ls);
+    e->iss = tcpsm__isn_for(st, &v->who);
+    if (v->reuse && tcpsm__seq_le(e->iss, v->least))
+        e->iss = v->least + 0x10000u; /* RFC9293-MAY-2 */
+    e->tries = 0;
+    tcpsm__syn_queue(st, i - 1, ask ? TCPSM__Q_HELD : TCPSM__Q_DUE,
+                     ask ? TCPSM__HELD_US : 0);
+    return 0;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__listen_arrives(struct tcpsm_stack *st,
+                                          tcpsm_in *in,
+                                          struct tcpsm__visit *v,
+                                          struct tcpsm__listener *ls)
+{
+    struct tcpsm__verdict j = tcpsm__judge_listen(&v->s);
+    if (j.what == TCPSM__V_STRANGER)
+        return tcpsm__listen_ack(st, in, v, ls);
+    if (j.what == TCPSM__V_SYN)
+        return tcpsm__listen_syn(st, in, v, ls);
+    return tcpsm__stack_refuse(st, in, j.why);
+}
+
+/* --- the door --- */
+
+/* Law 6: what is malformed is dropped before anybody looks at it. */
+TCPSM__FN uint8_t tcpsm__stack_door(const struct tcpsm_stack *st,
+                                    const tcpsm_in *in,
+                                    struct tcpsm__visit *v)
+{
+    uint8_t why = tcpsm__parse(&v->s, (const uint8_t *)in->data, in->len);
+    int loopback = (st->proto.opts & TCPSM_LOOPBACK) != 0;
+    if (why != TCPSM_DROP_NONE && why != TCPSM_DROP_OPTIONS)
+        return why;
+    if (!tcpsm__addresses_ok(in, v->s.sport, v->s.dport, loopback, 0))
+        return TCPSM_DROP_ADDRESS;
+    if (in->family == 4 &&
+        (tcpsm__broadcast(st, in->src) || tcpsm__broadcast(st, in->dst)))
+        return TCPSM_DROP_ADDRESS;
+    if (!(in->flags & TCPSM_IN_CSUM_OK) && !tcpsm__sum_good(in))
+        return TCPSM_DROP_CHECKSUM;
+    if (why == TCPSM_DROP_NONE &&
+        !tcpsm__local(st, in->dst, in->family, in->zone))
+        return TCPSM_DROP_NOT_MINE;
+    return why;
+}
+
+TCPSM__FN void tcpsm__who(const tcpsm_in *in, tcpsm_tuple *t)
+{
+    const uint8_t *p = (const uint8_t *)in->data;
+    uint32_t n = tcpsm__alen(in->family);
+    memset(t, 0, sizeof *t);
+    memcpy(t->local, in->dst, n);
+    memcpy(t->remote, in->src, n);
+    t->local_port = tcpsm__get16(p + 2);
+    t->remote_port = tcpsm__get16(p);
+    t->zone = in->zone;
+    t->family = in->family;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__stack_slow(struct tcpsm_stack *st, tcpsm_in *in,
+                                      uint64_t hash)
+{
+    struct tcpsm__visit v;
+    struct tcpsm__syn *e;
+    struct tcpsm__timewait *w;
+    struct tcpsm__listener *ls;
+    uint8_t why;
+    memset(&v, 0, sizeof v);
+    why = tcpsm__stack_door(st, in, &v);
+    if (why != TCPSM_DROP_NONE)
+        return tcpsm__stack_refuse(st, in, why);
+    tcpsm__who(in, &v.who);
+    v.hash = hash;
+    v.s.segs = tcpsm__train(in, v.s.len);
+    e = tcpsm__syn_find(st, &v.who, hash);
+    if (e != NULL)
+        return tcpsm__syn_arrives(st, in, &v,
+                                  (uint32_t)(e - tcpsm__syn_at(st, 0)));
+    w = tcpsm__tw_find(st, &v.who, hash);
+    if (w != NULL && !tcpsm__tw_arrives(st, in, &v, w))
+        return 0;
+    ls = tcpsm__listener_for(st, &v.who);
+    if (ls != NULL)
+        return tcpsm__listen_arrives(st, in, &v, ls);
+    tcpsm__reset_stranger(st, &v.who, &v.s);
+    return tcpsm__stack_refuse(st, in, TCPSM_DROP_NOT_MINE);
+}
+
+/* Hands a segment to its connection. */
+TCPSM__FN tcpsm_ret tcpsm__stack_given(struct tcpsm_stack *st, tcpsm_conn *c,
+                                       tcpsm_in *in)
+{
+    uint32_t i = tcpsm__index(st, c);
+    tcpsm_ret e = tcpsm__input(c, in, st->now);
+    in->conn = c;
+    tcpsm__news(st, i);
+    if (c->state == TCPSM_CLOSED)
+        tcpsm__hash_remove(st, i);
+    return e;
+}
+
+/* The connection of a segment whose hash is known. */
+TCPSM__FN tcpsm_conn *tcpsm__find_in(const struct tcpsm_stack *st,
+                                     const tcpsm_in *in, uint64_t hash)
+{
+    const uint8_t *p = (const uint8_t *)in->data;
+    uint32_t i = *tcpsm__bucket(st, hash);
+    const struct tcpsm__link *l;
+    tcpsm_conn *c;
+    for (; i != 0; i = l->chain) {
+        l = tcpsm__link_at(st, i - 1);
+        TCPSM_STEP();
+        if (l->tag != tcpsm__tag(hash))
+            continue;
+        c = tcpsm__conn_at(st, i - 1);
+        if (tcpsm__match(c, in, tcpsm__get16(p), tcpsm__get16(p + 2)))
+            return c;
+    }
+    return NULL;
+}
+
+TCPSM__FN uint64_t tcpsm__hash_in(const struct tcpsm_stack *st,
+                                  const tcpsm_in *in)
+{
+    const uint8_t *p = (const uint8_t *)in->data;
+    return tcpsm__demux(st, in->dst, in->src, tcpsm__get16(p + 2),
+                        tcpsm__get16(p), in->zone, in->family);
+}
+
+TCPSM__FN tcpsm_ret tcpsm__stack_takes(struct tcpsm_stack *st, tcpsm_in *in,
+                                       uint64_t hash, tcpsm_time now)
+{
+    tcpsm_conn *c;
+    if (now > st->now)
+        st->now = now;
+    in->drop = TCPSM_DROP_NONE;
+    in->conn = NULL;
+    if (in->len < 20)
+        return tcpsm__stack_refuse(st, in, TCPSM_DROP_SHORT);
+    c = tcpsm__find_in(st, in, hash);
+    return c != NULL ? tcpsm__stack_given(st, c, in)
+                     : tcpsm__stack_slow(st, in, hash);
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_input(tcpsm_stack *st, tcpsm_in *in,
+                                      tcpsm_time now)
+{
+    if (st == NULL || in == NULL || !tcpsm__in_ok(in))
+        return TCPSM_E_ARG;
+    return tcpsm__stack_takes(st, in,
+                              in->len < 20 ? 0 : tcpsm__hash_in(st, in), now);
+}
+
+#if defined(__GNUC__)
+#define TCPSM__FETCH(p) __builtin_prefetch(p)
+#else
+#define TCPSM__FETCH(p) ((void)(p))
+#endif
+#define TCPSM__BATCH 16u
+
+/* Buckets, then links, then connections are asked for before the first is
+   needed. */
+TCPSM__FN void tcpsm__fetch(const struct tcpsm_stack *st, const tcpsm_in *in,
+                            uint64_t *hash, uint32_t n)
+{
+    const tcpsm_conn *c;
+    uint32_t i, k;
+    for (k = 0; k < n; k++) {
+        hash[k] = in[k].len < 20 ? 0 : tcpsm__hash_in(st, &in[k]);
+        TCPSM__FETCH(tcpsm__bucket(st, hash[k]));
+    }
+    for (k = 0; k < n; k++) {
+        i = *tcpsm__bucket(st, hash[k]);
+        if (i != 0)
+            TCPSM__FETCH(tcpsm__link_at(st, i - 1));
+    }
+    for (k = 0; k < n; k++) {
+        i = *tcpsm__bucket(st, hash[k]);
+        while (i != 0 &&
+               tcpsm__link_at(st, i - 1)->tag != tcpsm__tag(hash[k]))
+            i = tcpsm__link_at(st, i - 1)->chain;
+        if (i == 0)
+            continue;
+        c = tcpsm__conn_at(st, i - 1);
+        TCPSM__FETCH(&c->now);
+        TCPSM__FETCH(&c->flags);
+        TCPSM__FETCH(&c->local_port);
+        TCPSM__FETCH(&c->remote);
+        TCPSM__FETCH(&c->p);
+    }
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_input_batch(tcpsm_stack *st, tcpsm_in *in,
+                                            uint32_t n, tcpsm_time now)
+{
+    uint64_t hash[TCPSM__BATCH];
+    uint32_t done, k, part;
+    if (st == NULL || (in == NULL && n != 0) || n > 0x7FFFFFFFu)
+        return TCPSM_E_ARG;
+    for (k = 0; k < n; k++)
+        if (!tcpsm__in_ok(&in[k]))
+            return TCPSM_E_ARG;
+    for (done = 0; done < n; done += part) {
+        part = tcpsm__min(n - done, TCPSM__BATCH);
+        tcpsm__fetch(st, in + done, hash, part);
+        for (k = 0; k < part; k++)
+            if (tcpsm__stack_takes(st, &in[done + k], hash[k], now) ==
+                TCPSM_E_RING)
+                return (tcpsm_ret)(done + k);
+    }
+    return (tcpsm_ret)n;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_icmp(tcpsm_stack *st, const void *msg,
+                                     uint32_t len, uint8_t family,
+                                     uint16_t zone, tcpsm_time now)
+{
+    const uint8_t *m = (const uint8_t *)msg, *ip = m + 8;
+    uint32_t hdr = 40, at = 8, n, alen = tcpsm__alen(family);
+    tcpsm_tuple t;
+    tcpsm_conn *c;
+    tcpsm_ret e;
+    if (st == NULL || m == NULL || len < 8 || (family != 4 && family != 6))
+        return TCPSM_E_ARG;
+    if (now > st->now)
+        st->now = now;
+    n = len - 8;
+    if (family == 4) {
+        if (n < 20)
+            return TCPSM_E_NOT_MINE;
+        hdr = (ip[0] & 15u) * 4u;
+        at = 12;
+    }
+    if (hdr < 20 || n < hdr + 8)
+        return TCPSM_E_NOT_MINE;
+    memset(&t, 0, sizeof t);
+    memcpy(t.local, ip + at, alen);
+    memcpy(t.remote, ip + at + alen, alen);
+    t.local_port = tcpsm__get16(ip + hdr);
+    t.remote_port = tcpsm__get16(ip + hdr + 2);
+    t.zone = zone;
+    t.family = family;
+    c = tcpsm__find(st, &t, tcpsm__demux_name(st, &t));
+    if (c == NULL)
+        return TCPSM_E_NOT_MINE;
+    e = tcpsm__icmp(c, m, len, family, st->now);
+    tcpsm__news(st, tcpsm__index(st, c));
+    if (c->state == TCPSM_CLOSED)
+        tcpsm__hash_remove(st, tcpsm__index(st, c));
+    return e;
+}
+
+/* --- output --- */
+
+/* Output has nothing to say for connection i now: where does it wait? */
+TCPSM__FN void tcpsm__settle(struct tcpsm_stack *st, uint32_t i)
+{
+    tcpsm_conn *c = tcpsm__conn_at(st, i);
+    tcpsm_time d;
+    if (c->state == TCPSM_TIME_WAIT) {
+        tcpsm__tw_add(st, c);
+        tcpsm__hash_remove(st, i);
+        tcpsm__finish(c, 0); /* what was not read stays readable */
+    }
+    tcpsm__news(st, i);
+    if (c->state == TCPSM_CLOSED) {
+        tcpsm__over(st, i);
+        return;
+    }
+    d = tcpsm_deadline(c);
+    if (d <= st->now)
+        tcpsm__wake_up(c);
+    else
+        tcpsm__wheel_arm(st, i, d);
+}
+
+/* Puts the first ready connection behind the others. */
+TCPSM__FN void tcpsm__ready_rotate(struct tcpsm_stack *st)
+{
+    tcpsm_conn *c = st->ready.head;
+    st->spent = 0;
+    if (c->p.wake_next == NULL)
+        return;
+    st->ready.head = c->p.wake_next;
+    c->p.wake_next = NULL;
+    st->ready.tail->p.wake_next = c;
+    st->ready.tail = c;
+}
+
+/* The first ready connection speaks, or is taken off the list. */
+TCPSM__FN tcpsm_ret tcpsm__serve(struct tcpsm_stack *st, tcpsm_out *out)
+{
+    tcpsm_conn *c = st->ready.head;
+    uint32_t i = tcpsm__index(st, c), n;
+    tcpsm_ret len = tcpsm__output(c, out, st->now);
+    if (len > 0) {
+        n = (uint32_t)len + out->ref[0].n + out->ref[1].n;
+        st->spent += n;
+        if (st->spent >= st->quantum)
+            tcpsm__ready_rotate(st);
+        return len;
+    }
+    (void)tcpsm_wake_pop(&st->ready);
+    st->spent = 0;
+    tcpsm__settle(st, i);
+    return 0;
+}
+
+TCPSM__FN void tcpsm__seg_begin(struct tcpsm__seg *s, const tcpsm_tuple *t)
+{
+    memset(s, 0, sizeof *s);
+    s->scale = TCPSM__NO_SCALE;
+    s->sport = t->local_port;
+    s->dport = t->remote_port;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__emit_reply(struct tcpsm_stack *st, tcpsm_out *out)
+{
+    const struct tcpsm__reply *r = tcpsm__reply_at(st, st->reply_first);
+    struct tcpsm__seg s;
+    tcpsm__seg_begin(&s, &r->name);
+    s.flags = r->flags;
+    s.seq = r->seq;
+    s.ack = r->ack;
+    s.wnd = r->wnd;
+    s.mss = r->mss;
+    s.scale = r->scale;
+    s.sack_ok = r->sack_ok;
+    s.ts = r->ts;
+    s.tsval = r->tsval;
+    s.tsecr = r->tsecr;
+    st->reply_n--;
+    if (++st->reply_first == st->g.replies)
+        st->reply_first = 0;
+    TCPSM__COUNT(&st->proto, out_segments, 1);
+    return tcpsm__emit_alone(out, &r->name, &s, st->proto.opts,
+                             st->proto.ttl);
+}
+
+TCPSM__FN tcpsm_ret tcpsm__emit_syn(struct tcpsm_stack *st, tcpsm_out *out)
+{
+    uint32_t i = st->syn_queue[TCPSM__Q_DUE].head - 1;
+    struct tcpsm__syn *e = tcpsm__syn_at(st, i);
+    const struct tcpsm__listener *ls = tcpsm__listener_at(st, e->listener);
+    struct tcpsm__seg s;
+    int ws = (e->flags & TCPSM__S_WS) != 0;
+    uint32_t tries = e->tries;
+    tcpsm__seg_begin(&s, &e->name);
+    s.flags = TCPSM__SYN | TCPSM__ACK;
+    s.seq = e->iss;
+    s.ack = e->irs + 1;
+    s.wnd = tcpsm__offered(ls, ws);
+    s.mss = ls->mss[e->name.family == 6];
+    if (ws)
+        s.scale = ls->scale;
+    s.sack_ok = (e->flags & TCPSM__S_SACK) != 0;
+    if (e->flags & TCPSM__S_TS) {
+        s.ts = 1;
+        s.tsval = tcpsm__tsval_for(st, &e->name);
+        s.tsecr = e->ts_recent;
+    }
+    if (tries == 0)
+        e->sent = (uint32_t)st->now;
+    else
+        e->flags |= TCPSM__S_RESENT;
+    if (tries < TCPSM__Q_5 - TCPSM__Q_1 + 1)
+        e->tries = (uint8_t)++tries;
+    /* RFC6298-11: one second, two, four ... 31 in all */
+    tcpsm__syn_queue(st, i, (uint8_t)(TCPSM__Q_1 + tries - 1),
+                     (tcpsm_time)1000000u << (tries - 1));
+    TCPSM__COUNT(&st->proto, out_segments, 1);
+    return tcpsm__emit_alone(out, &e->name, &s, ls->proto.opts,
+                             ls->proto.ttl);
+}
+
+/* One SYN entry whose time has come. 0: there is none. */
+TCPSM__FN int tcpsm__syn_expire(struct tcpsm_stack *st)
+{
+    uint32_t q, i;
+    for (q = TCPSM__Q_1; q < TCPSM__QUEUES; q++) {
+        i = st->syn_queue[q].head;
+        if (i == 0 || tcpsm__syn_at(st, i - 1)->due > st->now)
+            continue;
+        if (q >= TCPSM__Q_5)
+            tcpsm__syn_remove(st, i - 1);
+        else
+            tcpsm__syn_queue(st, i - 1, TCPSM__Q_DUE, 0);
+        return 1;
+    }
+    return 0;
+}
+
+/* One entry of the wheel whose time has come, or whose slot has. */
+TCPSM__FN int tcpsm__wheel_expire(struct tcpsm_stack *st)
+{
+    uint32_t i;
+    struct tcpsm__link *l;
+    if (!tcpsm__wheel_turn(st))
+        return 0;
+    i = st->wheel.head[TCPSM__SLOT_CASCADE];
+    l = tcpsm__link_at(st, i - 1);
+    tcpsm__wheel_remove(st, i - 1);
+    if (l->at <= st->now)
+        tcpsm__wake_up(tcpsm__conn_at(st, i - 1));
+    else
+        tcpsm__wheel_arm(st, i - 1, l->at);
+    return 1;
+}
+
+enum {
+    TCPSM__SAYS_NOBODY,
+    TCPSM__SAYS_REPLY,
+    TCPSM__SAYS_SYN,
+    TCPSM__SAYS_CONN
+};
+
+/* Who speaks next? They take turns. */
+TCPSM__FN uint32_t tcpsm__speaker(const struct tcpsm_stack *st)
+{
+    uint32_t k, who;
+    for (k = 0; k < 3; k++) {
+        who = 1 + (st->turn + k) % 3;
+        if ((who == TCPSM__SAYS_REPLY && st->reply_n != 0) ||
+            (who == TCPSM__SAYS_SYN &&
+             st->syn_queue[TCPSM__Q_DUE].head != 0) ||
+            (who == TCPSM__SAYS_CONN && st->ready.head != NULL))
+            return who;
+    }
+    return TCPSM__SAYS_NOBODY;
+}
+
+TCPSM__FN uint8_t tcpsm__speaker_family(const struct tcpsm_stack *st,
+                                        uint32_t who)
+{
+    uint32_t i;
+    if (who == TCPSM__SAYS_REPLY)
+        return tcpsm__reply_at(st, st->reply_first)->name.family;
+    if (who == TCPSM__SAYS_CONN)
+        return tcpsm__family(st->ready.head);
+    i = st->syn_queue[TCPSM__Q_DUE].head - 1;
+    return tcpsm__syn_at(st, i)->name.family;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__say_it(struct tcpsm_stack *st, tcpsm_out *out,
+                                  uint32_t who)
+{
+    tcpsm_ret n;
+    switch (who) {
+    case TCPSM__SAYS_REPLY:
+        n = tcpsm__emit_reply(st, out);
+        break;
+    case TCPSM__SAYS_SYN:
+        n = tcpsm__emit_syn(st, out);
+        break;
+    default:
+        n = tcpsm__serve(st, out);
+        break;
+    }
+    if (n > 0)
+        st->turn = who % 3; /* the next one is asked first */
+    return n;
+}
+
+/* The flow label (RFC 6437): constant, and nobody's to guess. */
+TCPSM__FN void tcpsm__flow(const struct tcpsm_stack *st, tcpsm_out *out)
+{
+    uint32_t label =
+        out->conn != NULL
+            ? tcpsm__link_at(st, tcpsm__index(st, out->conn))->tag
+            : tcpsm__tag(tcpsm__demux_name(st, &out->tuple));
+    if (out->tuple.family != 6)
+        return;
+    label = tcpsm__max(label >> 12, 1);
+    out->flow[0] = (uint8_t)(label >> 16);
+    tcpsm__put16(out->flow + 1, label);
+}
+
+#define TCPSM__QUIET_TURNS 64u
+
+/* room: bytes that go before a segment of IPv4 and of IPv6. */
+TCPSM__FN tcpsm_ret tcpsm__stack_speaks(struct tcpsm_stack *st,
+                                        tcpsm_out *out, tcpsm_time now,
+                                        const uint8_t room[2])
+{
+    uint32_t turn, who, head;
+    tcpsm_ret n;
+    if (now > st->now)
+        st->now = now;
+    for (turn = 0; turn < TCPSM__QUIET_TURNS; turn++) {
+        TCPSM_STEP();
+        who = tcpsm__speaker(st);
+        if (who == TCPSM__SAYS_NOBODY) {
+            if (!tcpsm__syn_expire(st) && !tcpsm__wheel_expire(st))
+                return 0;
+            continue;
+        }
+        head = room[tcpsm__speaker_family(st, who) == 6];
+        out->buf = (uint8_t *)out->buf + head;
+        out->cap -= head;
+        n = tcpsm__say_it(st, out, who);
+        out->buf = (uint8_t *)out->buf - head;
+        out->cap += head;
+        if (n > 0)
+            return n;
+    }
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_output(tcpsm_stack *st, tcpsm_out *out,
+                                       tcpsm_time now)
+{
+    static const uint8_t none[2] = {0, 0};
+    tcpsm_ret n;
+    if (st == NULL || out == NULL || out->buf == NULL)
+        return TCPSM_E_ARG;
+    if (out->cap < TCPSM_MIN_CAP)
+        return TCPSM_E_SPACE;
+    st->echo_n = 0; /* only ip_output can send those */
+    n = tcpsm__stack_speaks(st, out, now, none);
+    if (n > 0)
+        tcpsm__flow(st, out);
+    return n;
+}
+
+TCPSM_DEF tcpsm_time tcpsm_stack_deadline(const tcpsm_stack *st)
+{
+    tcpsm_time d, t;
+    uint32_t q, i;
+    if (st->ready.head != NULL || st->reply_n != 0 || st->echo_n != 0 ||
+        st->news_n != 0 || st->last != 0 ||
+        st->syn_queue[TCPSM__Q_DUE].head != 0)
+        return 0;
+    d = tcpsm__wheel_deadline(&st->wheel);
+    for (q = TCPSM__Q_1; q < TCPSM__QUEUES; q++) {
+        i = st->syn_queue[q].head;
+        if (i == 0)
+            continue;
+        t = tcpsm__syn_at(st, i - 1)->due;
+        if (t < d)
+            d = t;
+    }
+    return d <= st->now ? 0 : d;
+}
+
+/* --- the owner's calls --- */
+
+TCPSM__FN int tcpsm__local_ok(const tcpsm_tuple *t)
+{
+    if (t->family != 4 && t->family != 6)
+        return 0;
+    return t->family == 6 || tcpsm__bytes_zero(t->local + 4, 12);
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_address(tcpsm_stack *st, const tcpsm_tuple *t,
+                                        uint8_t prefix, uint32_t on)
+{
+    struct tcpsm__address *k;
+    uint32_t i;
+    if (st == NULL || t == NULL || !tcpsm__local_ok(t) ||
+        prefix > tcpsm__alen(t->family) * 8u ||
+        !tcpsm__unicast(t->local, t->family,
+                        (st->proto.opts & TCPSM_LOOPBACK) != 0))
+        return TCPSM_E_ARG;
+    k = tcpsm__address_find(st, t->local, t->family, t->zone);
+    if (!on) {
+        if (k == NULL)
+            return TCPSM_E_NONE;
+        memset(k, 0, sizeof *k);
+        st->addressed--;
+        return 0;
+    }
+    for (i = 0; k == NULL && i < st->g.addresses; i++)
+        if (tcpsm__address_at(st, i)->family == 0) {
+            k = tcpsm__address_at(st, i);
+            st->addressed++;
+        }
+    if (k == NULL)
+        return TCPSM_E_SPACE;
+    memcpy(k->ip, t->local, 16);
+    k->zone = t->zone;
+    k->family = t->family;
+    k->prefix = prefix != 0 ? prefix : (uint8_t)(8 * tcpsm__alen(t->family));
+    return 0;
+}
+
+/* proto for one's own configuration, or the stack's. */
+TCPSM__FN tcpsm_ret tcpsm__proto(const struct tcpsm_stack *st,
+                                 const tcpsm_config *f, tcpsm_conn *to)
+{
+    tcpsm_config own;
+    if (f == NULL) {
+        memcpy(to, &st->proto, sizeof *to);
+        return 0;
+    }
+    own = *f;
+    memcpy(own.key, st->key, 16);
+    return tcpsm_init(to, &own);
+}
+
+/* What its SYN-ACKs will say, once for all. */
+TCPSM__FN void tcpsm__offer_of(const struct tcpsm_stack *st,
+                               struct tcpsm__listener *ls)
+{
+    tcpsm_conn *c = &ls->proto;
+    uint32_t v6;
+    c->rcv_cap = st->g.rcv;
+    tcpsm__choose_scale(c);
+    ls->scale = (uint8_t)tcpsm__rcv_shift(c);
+    ls->wnd[1] = (uint16_t)tcpsm__min(tcpsm__room(c), 65535);
+    c->scales = 0;
+    ls->wnd[0] = (uint16_t)tcpsm__min(tcpsm__room(c), 65535);
+    for (v6 = 0; v6 < 2; v6++) {
+        c->opts =
+            (uint16_t)((c->opts & ~TCPSM__O_V6) | (v6 ? TCPSM__O_V6 : 0));
+        ls->mss[v6] = (uint16_t)tcpsm__adv_mss(c);
+    }
+    c->opts = (uint16_t)(c->opts & ~TCPSM__O_V6);
+    c->rcv_cap = 0;
+}
+
+TCPSM__FN int tcpsm__listen_ok(const tcpsm_tuple *t, uint32_t flags)
+{
+    if (flags & ~3u)
+        return 0;
+    if (t->family == 0)
+        return tcpsm__bytes_zero(t->local, 16) &&
+               tcpsm__bytes_zero(t->remote, 16);
+    return tcpsm__tuple_ok(t) && tcpsm__any_or_unicast(t->local, t->family) &&
+           tcpsm__any_or_unicast(t->remote, t->family);
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_listen(tcpsm_stack *st, const tcpsm_tuple *t,
+                                       uint32_t backlog, uint32_t flags,
+                                       const tcpsm_config *f)
+{
+    struct tcpsm__listener *ls = NULL;
+    uint32_t i, at = 0;
+    uint16_t *b;
+    tcpsm_ret e;
+    if (st == NULL || t == NULL || !tcpsm__listen_ok(t, flags))
+        return TCPSM_E_ARG;
+    for (i = 0; i < st->g.listeners; i++) {
+        ls = tcpsm__listener_at(st, i);
+        if (ls->used && tcpsm__same_name(&ls->name, t) &&
+            ((ls->flags ^ flags) & TCPSM_LISTEN_ANY_ZONE) == 0)
+            return TCPSM_E_STATE; /* RFC9293-MUST-41 */
+        if (!ls->used && at == 0)
+            at = i + 1;
+    }
+    if (at == 0)
+        return TCPSM_E_SPACE;
+    ls = tcpsm__listener_at(st, at - 1);
+    e = tcpsm__proto(st, f, &ls->proto);
+    if (e < 0) {
+        memset(ls, 0, sizeof *ls);
+        return e;
+    }
+    ls->name = *t;
+    ls->name.zero = 0;
+    ls->backlog = tcpsm__or(backlog, st->g.conns);
+    ls->waiting = 0;
+    ls->flags = (uint16_t)flags;
+    ls->used = 1;
+    tcpsm__offer_of(st, ls);
+    b = tcpsm__port_bucket(st, t->local_port);
+    ls->chain = *b;
+    *b = (uint16_t)at;
+    st->listening++;
+    return (tcpsm_ret)(at - 1);
+}
+
+/* Unaccepted connections of a listener that goes: reset, and released. */
+TCPSM__FN void tcpsm__unlisten_accept(struct tcpsm_stack *st, uint32_t number)
+{
+    struct tcpsm__queue old = st->accept;
+    uint32_t i;
+    st->accept.head = st->accept.tail = 0;
+    while ((i = tcpsm__queue_pop(st, &old)) != 0) {
+        TCPSM_STEP();
+        if (tcpsm__link_at(st, i - 1)->listener != number + 1) {
+            tcpsm__queue_push(st, &st->accept, i - 1);
+            continue;
+        }
+        st->unaccepted--;
+        st->orphans++;
+        tcpsm__link_at(st, i - 1)->flags |= TCPSM__L_RELEASED;
+        (void)tcpsm_abort(tcpsm__conn_at(st, i - 1));
+        tcpsm__wake_up(tcpsm__conn_at(st, i - 1));
+    }
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_unlisten(tcpsm_stack *st, tcpsm_ret number)
+{
+    struct tcpsm__listener *ls;
+    struct tcpsm__syn *e;
+    struct tcpsm__reply *r;
+    uint16_t *b;
+    uint32_t i, n = (uint32_t)number;
+    if (st == NULL || number < 0 || n >= st->g.listeners ||
+        !tcpsm__listener_at(st, n)->used)
+        return TCPSM_E_NONE;
+    ls = tcpsm__listener_at(st, n);
+    for (i = 0; i < st->g.syns; i++) {
+        e = tcpsm__syn_at(st, i);
+        if (e->queue == TCPSM__Q_FREE || e->listener != n)
+            continue;
+        r = tcpsm__answer(st, &e->name);
+        if (r != NULL) {
+            r->flags = TCPSM__RST | TCPSM__ACK;
+            r->seq = e->tries != 0 ? e->iss + 1 : 0;
+            r->ack = e->irs + 1;
+        }
+        tcpsm__syn_remove(st, i);
+    }
+    tcpsm__unlisten_accept(st, n);
+    for (b = tcpsm__port_bucket(st, ls->name.local_port); *b != n + 1;)
+        b = &tcpsm__listener_at(st, (uint32_t)*b - 1)->chain;
+    *b = ls->chain;
+    memset(ls, 0, sizeof *ls);
+    st->listening--;
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_ask(tcpsm_stack *st, tcpsm_tuple *who)
+{
+    struct tcpsm__syn *e;
+    uint32_t i;
+    if (st == NULL || who == NULL)
+        return TCPSM_E_ARG;
+    i = st->ask;
+    if (i == 0)
+        return TCPSM_E_NONE;
+    e = tcpsm__syn_at(st, i - 1);
+    st->ask = e->next;
+    *who = e->name;
+    return (tcpsm_ret)((i - 1) | (uint32_t)(e->gen & 0x7FFu) << 20);
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_answer(tcpsm_stack *st, tcpsm_ret ask,
+                                       uint32_t verdict)
+{
+    uint32_t i = (uint32_t)ask & 0xFFFFFu, gen = (uint32_t)ask >> 20;
+    struct tcpsm__reply *r;
+    struct tcpsm__syn *e;
+    if (st == NULL || verdict > TCPSM_IGNORE)
+        return TCPSM_E_ARG;
+    if (ask < 0 || i >= st->g.syns)
+        return TCPSM_E_NONE;
+    e = tcpsm__syn_at(st, i);
+    if (e->queue != TCPSM__Q_HELD || (e->gen & 0x7FFu) != gen)
+        return TCPSM_E_NONE;
+    if (verdict == TCPSM_ACCEPT) {
+        tcpsm__syn_queue(st, i, TCPSM__Q_DUE, 0);
+        return 0;
+    }
+    if (verdict == TCPSM_RESET) {
+        r = tcpsm__answer(st, &e->name);
+        if (r != NULL) {
+            r->flags = TCPSM__RST | TCPSM__ACK;
+            r->ack = e->irs + 1;
+        }
+    }
+    tcpsm__syn_remove(st, i);
+    return 0;
+}
+
+TCPSM_DEF tcpsm_conn *tcpsm_stack_accept(tcpsm_stack *st, tcpsm_ret *listener)
+{
+    struct tcpsm__link *l;
+    uint32_t i;
+    if (st == NULL)
+        return NULL;
+    i = tcpsm__queue_pop(st, &st->accept);
+    if (i == 0)
+        return NULL;
+    l = tcpsm__link_at(st, i - 1);
+    l->flags |= TCPSM__L_YOURS;
+    tcpsm__listener_at(st, (uint32_t)l->listener - 1)->waiting--;
+    st->unaccepted--;
+    if (listener != NULL)
+        *listener = (tcpsm_ret)l->listener - 1;
+    tcpsm__news(st, i - 1);
+    return tcpsm__conn_at(st, i - 1);
+}
+
+/* How many leading bits two addresses share; 128: all. */
+TCPSM__FN uint32_t tcpsm__common_bits(const uint8_t *a, const uint8_t *b)
+{
+    uint32_t n = 0;
+    while (n < 128 && !((a[n / 8] ^ b[n / 8]) >> (7 - n % 8) & 1))
+        n++;
+    return n;
+}
+
+/* RFC 6724 in short: the address whose network the other one is in, else
+   the first. */
+TCPSM__FN const struct tcpsm__address *
+tcpsm__source_for(const struct tcpsm_stack *st, const tcpsm_tuple *t)
+{
+    const struct tcpsm__address *best = NULL, *k;
+    uint32_t i, most = 0, same;
+    for (i = 0; i < st->g.addresses; i++) {
+        k = tcpsm__address_at(st, i);
+        if (k->family != t->family || k->zone != t->zone)
+            continue;
+        same = tcpsm__common_bits(k->ip, t->remote);
+        if (best == NULL || (same >= k->prefix && k->prefix > most)) {
+            best = k;
+            most = same >= k->prefix ? k->prefix : 0;
+        }
+        TCPSM_STEP();
+    }
+    return best;
+}
+
+TCPSM__FN int tcpsm__taken(struct tcpsm_stack *st, const tcpsm_tuple *t)
+{
+    uint64_t hash = tcpsm__demux_name(st, t);
+    return tcpsm__find(st, t, hash) != NULL ||
+           tcpsm__syn_find(st, t, hash) != NULL ||
+           tcpsm__tw_find(st, t, hash) != NULL;
+}
+
+TCPSM__FN int tcpsm__listened(const struct tcpsm_stack *st, uint16_t port)
+{
+    uint32_t i = *tcpsm__port_bucket(st, port);
+    while (i != 0 && tcpsm__listener_at(st, i - 1)->name.local_port != port)
+        i = tcpsm__listener_at(st, i - 1)->chain;
+    return i != 0;
+}
+
+/* RFC 6056 s3.3.4: each destination has a sequence of its own. */
+TCPSM__FN int tcpsm__choose_port(struct tcpsm_stack *st, tcpsm_tuple *t)
+{
+    uint32_t n = (uint32_t)st->port_last - st->port_first + 1, i, at;
+    uint32_t *count;
+    uint64_t f;
+    t->local_port = 0;
+    f = tcpsm__name_hash(st->key, t, 3);
+    count = &st->port_at[f >> 61];
+    for (i = 0; i < n; i++) {
+        at = ((uint32_t)f + (*count)++) % n;
+        t->local_port = (uint16_t)(st->port_first + at);
+        TCPSM_STEP();
+        if (!tcpsm__taken(st, t) && !tcpsm__listened(st, t->local_port))
+            return 1;
+    }
+    return 0;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__connect_name(struct tcpsm_stack *st,
+                                        tcpsm_tuple *t)
+{
+    const struct tcpsm__address *k;
+    if (tcpsm__bytes_zero(t->local, 16)) {
+        k = tcpsm__source_for(st, t);
+        if (k == NULL)
+            return TCPSM_E_NONE;
+        memcpy(t->local, k->ip, 16);
+    } else if (!tcpsm__local(st, t->local, t->family, t->zone)) {
+        return TCPSM_E_NONE;
+    }
+    if (t->local_port == 0)
+        return tcpsm__choose_port(st, t) ? 0 : TCPSM_E_SPACE;
+    return tcpsm__taken(st, t) ? TCPSM_E_STATE : 0;
+}
+
+/* A connection that is the caller's from the beginning. */
+TCPSM__FN void tcpsm__adopt(struct tcpsm_stack *st, uint32_t i)
+{
+    tcpsm_conn *c = tcpsm__conn_at(st, i);
+    tcpsm_tuple t;
+    tcpsm__tuple_of(c, &t);
+    tcpsm__link_at(st, i)->flags |= TCPSM__L_YOURS;
+    tcpsm__hash_add(st, i, tcpsm__demux_name(st, &t));
+    tcpsm_set_wake(c, &st->ready);
+    tcpsm__news(st, i);
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_connect(tcpsm_stack *st, const tcpsm_tuple *t,
+                                        const tcpsm_config *f,
+                                        tcpsm_conn **out, tcpsm_time now)
+{
+    tcpsm_tuple name;
+    tcpsm_conn *c;
+    uint32_t i;
+    tcpsm_ret e;
+    if (st == NULL || t == NULL || out == NULL || !tcpsm__tuple_ok(t) ||
+        t->remote_port == 0 ||
+        !tcpsm__unicast(t->remote, t->family,
+                        (st->proto.opts & TCPSM_LOOPBACK) != 0) ||
+        (t->family == 4 && tcpsm__broadcast(st, t->remote)))
+        return TCPSM_E_ARG;
+    if (now > st->now)
+        st->now = now;
+    name = *t;
+    name.zero = 0;
+    if (!tcpsm__room_for_one(st))
+        return TCPSM_E_SPACE;
+    e = tcpsm__connect_name(st, &name);
+    if (e < 0)
+        return e;
+    e = tcpsm__proto(st, f, &st->scratch);
+    if (e < 0)
+        return e;
+    i = tcpsm__birth(st, &st->scratch, st->g.rings != 0);
+    if (i == 0)
+        return TCPSM_E_SPACE;
+    c = tcpsm__conn_at(st, i - 1);
+    e = tcpsm_open(c, &name, st->now);
+    if (e < 0) {
+        tcpsm__death(st, i - 1);
+        return e;
+    }
+    tcpsm__adopt(st, i - 1);
+    *out = c;
+    return 0;
+}
+
+TCPSM_DEF tcpsm_conn *tcpsm_stack_next(tcpsm_stack *st, uint32_t *taken)
+{
+    struct tcpsm__link *l;
+    tcpsm_conn *c;
+    uint32_t i, ev;
+    if (st == NULL)
+        return NULL;
+    i = st->last; /* named for the last time, a call ago */
+    st->last = 0;
+    if (i != 0 && !tcpsm__is(tcpsm__conn_at(st, i - 1), TCPSM__F_WOKEN))
+        tcpsm__death(st, i - 1);
+    if (st->round == 0)
+        st->round = st->news_n + 1;
+    while (--st->round != 0) {
+        i = tcpsm__queue_pop(st, &st->news);
+        st->news_n--;
+        l = tcpsm__link_at(st, i - 1);
+        l->flags = (uint8_t)(l->flags & ~TCPSM__L_NEWS);
+        c = tcpsm__conn_at(st, i - 1);
+        ev = tcpsm_take(c);
+        TCPSM_STEP();
+        if (l->flags & TCPSM__L_RELEASED) {
+            if (!tcpsm__is(c, TCPSM__F_WOKEN) && c->state == TCPSM_CLOSED &&
+                !tcpsm__is(c, TCPSM__F_RST_DUE)) {
+                if (!tcpsm__holds(st, i - 1)) {
+                    tcpsm__death(st, i - 1);
+                    continue;
+                }
+                l->flags |= TCPSM__L_LAST;
+                st->last = i;
+            } else {
+                continue;
+            }
+        } else if (ev == 0) {
+            continue;
+        }
+        if (taken != NULL)
+            *taken = ev;
+        return c;
+    }
+    return NULL;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_release(tcpsm_stack *st, tcpsm_conn *c)
+{
+    struct tcpsm__link *l;
+    uint32_t i;
+    if (st == NULL || c == NULL || !tcpsm__ours(st, c))
+        return TCPSM_E_ARG;
+    i = tcpsm__index(st, c);
+    l = tcpsm__link_at(st, i);
+    if ((l->flags & (TCPSM__L_YOURS | TCPSM__L_RELEASED)) != TCPSM__L_YOURS)
+        return TCPSM_E_ARG;
+    l->flags |= TCPSM__L_RELEASED;
+    st->orphans++;
+    (void)tcpsm_close(c);
+    c->events = 0;
+    if (!tcpsm__is(c, TCPSM__F_WOKEN) && c->state == TCPSM_CLOSED &&
+        !tcpsm__is(c, TCPSM__F_RST_DUE))
+        tcpsm__over(st, i);
+    else
+        tcpsm__wake_up(c);
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_forget(tcpsm_stack *st, tcpsm_conn *c)
+{
+    struct tcpsm__link *l;
+    uint32_t i;
+    if (st == NULL || c == NULL || !tcpsm__ours(st, c))
+        return TCPSM_E_ARG;
+    i = tcpsm__index(st, c);
+    l = tcpsm__link_at(st, i);
+    if ((l->flags & (TCPSM__L_YOURS | TCPSM__L_RELEASED)) != TCPSM__L_YOURS)
+        return TCPSM_E_ARG;
+    tcpsm__hash_remove(st, i);
+    tcpsm__wheel_remove(st, i);
+    l->flags |= TCPSM__L_RELEASED;
+    st->orphans++;
+    tcpsm__finish(c, 0);
+    tcpsm__leave(c);
+    c->events = 0;
+    c->p.rcv = c->p.snd = NULL; /* never touched again */
+    c->p.tables = NULL;
+    c->rcv_cap = c->snd_cap = 0;
+    c->table_cap = 0;
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_import(tcpsm_stack *st, const void *blob,
+                                       uint32_t len, const tcpsm_config *f,
+                                       const tcpsm_span rings[2],
+                                       tcpsm_conn **out, tcpsm_time now)
+{
+    tcpsm_config own;
+    tcpsm_tuple t;
+    tcpsm_conn *c;
+    uint32_t i;
+    tcpsm_ret e;
+    if (st == NULL || blob == NULL || out == NULL)
+        return TCPSM_E_ARG;
+    if (now > st->now)
+        st->now = now;
+    i = tcpsm__birth(st, &st->proto, rings == NULL && st->g.rings != 0);
+    if (i == 0)
+        return TCPSM_E_SPACE;
+    c = tcpsm__conn_at(st, i - 1);
+    if (rings != NULL && rings[0].n != 0)
+        (void)tcpsm_attach(c, TCPSM_RECEIVE, rings[0].p, rings[0].n, NULL);
+    if (rings != NULL && rings[1].n != 0)
+        (void)tcpsm_attach(c, TCPSM_SEND, rings[1].p, rings[1].n, NULL);
+    own = f != NULL ? *f : st->config;
+    memcpy(own.key, st->key, 16);
+    e = tcpsm_import(c, &own, blob, len, st->now);
+    if (e == 0 && c->state <= TCPSM_LISTEN)
+        e = TCPSM_E_STATE;
+    if (e == 0) {
+        tcpsm__tuple_of(c, &t);
+        if (tcpsm__taken(st, &t))
+            e = TCPSM_E_STATE;
+    }
+    if (e < 0) {
+        tcpsm__death(st, i - 1);
+        return e;
+    }
+    tcpsm__adopt(st, i - 1);
+    *out = c;
+    return 0;
+}
+
+TCPSM_DEF uint64_t tcpsm_stack_ref(const tcpsm_stack *st, const tcpsm_conn *c)
+{
+    uint32_t i;
+    if (st == NULL || c == NULL || !tcpsm__ours(st, c))
+        return 0;
+    i = tcpsm__index(st, c);
+    return (uint64_t)(tcpsm__link_at(st, i)->gen + 1) << 32 | i;
+}
+
+TCPSM_DEF tcpsm_conn *tcpsm_stack_deref(const tcpsm_stack *st, uint64_t ref)
+{
+    const uint8_t mask = TCPSM__L_USED | TCPSM__L_YOURS | TCPSM__L_RELEASED;
+    const struct tcpsm__link *l;
+    uint32_t i = (uint32_t)ref;
+    if (st == NULL || i >= st->g.conns)
+        return NULL;
+    l = tcpsm__link_at(st, i);
+    if ((l->flags & mask) != (TCPSM__L_USED | TCPSM__L_YOURS) ||
+        (uint32_t)(l->gen + 1) != (uint32_t)(ref >> 32))
+        return NULL;
+    return tcpsm__conn_at(st, i);
+}
+
+TCPSM_DEF tcpsm_conn *tcpsm_stack_walk(const tcpsm_stack *st, uint32_t *at)
+{
+    if (st == NULL || at == NULL)
+        return NULL;
+    while (*at < st->g.conns) {
+        (*at)++;
+        TCPSM_STEP();
+        if (tcpsm__link_at(st, *at - 1)->flags & TCPSM__L_USED)
+            return tcpsm__conn_at(st, *at - 1);
+    }
+    return NULL;
+}
+
+TCPSM__FN int tcpsm__matches(const tcpsm_conn *c, const tcpsm_tuple *t)
+{
+    if (c->state == TCPSM_CLOSED)
+        return 0;
+    if ((t->family != 0 && t->family != tcpsm__family(c)) ||
+        (t->zone != 0 && t->zone != c->zone))
+        return 0;
+    if ((t->local_port != 0 && t->local_port != c->local_port) ||
+        (t->remote_port != 0 && t->remote_port != c->remote_port))
+        return 0;
+    return (tcpsm__bytes_zero(t->local, 16) ||
+            tcpsm__bytes_equal(t->local, c->local, 16)) &&
+           (tcpsm__bytes_zero(t->remote, 16) ||
+            tcpsm__bytes_equal(t->remote, c->remote, 16));
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_abort(tcpsm_stack *st, const tcpsm_tuple *t)
+{
+    tcpsm_conn *c;
+    uint32_t at = 0;
+    tcpsm_ret n = 0;
+    if (st == NULL || t == NULL)
+        return TCPSM_E_ARG;
+    while ((c = tcpsm_stack_walk(st, &at)) != NULL) {
+        if (!tcpsm__matches(c, t))
+            continue;
+        (void)tcpsm_abort(c);
+        n++;
+    }
+    return n;
+}
+
+TCPSM_DEF void tcpsm_stack_status(const tcpsm_stack *st,
+                                  struct tcpsm_stack_info *n)
+{
+    uint32_t i;
+    *n = st->n;
+    n->conns = st->used;
+    n->conn_cap = st->g.conns;
+    n->orphans = st->orphans;
+    n->unaccepted = st->unaccepted;
+    n->syns = st->syns;
+    n->syn_cap = st->g.syns;
+    n->held = st->held;
+    for (i = 0; i < st->g.timewaits; i++)
+        n->timewaits += tcpsm__tw_live(tcpsm__tw_at(st, i)) &&
+                        !tcpsm__tw_expired(st, tcpsm__tw_at(st, i));
+    n->timewait_cap = st->g.timewaits;
+    n->rings = st->rings;
+    n->ring_cap = st->g.rings;
+    n->replies = st->reply_n + st->echo_n;
+    n->reply_cap = st->g.replies;
+    n->listeners = st->listening;
+    n->addresses = st->addressed;
+    n->bytes = st->g.total;
+}
+
+/* --- invariants --- */
+
+TCPSM__FN int tcpsm__in_bucket(const struct tcpsm_stack *st, uint32_t i)
+{
+    tcpsm_tuple t;
+    uint32_t k;
+    tcpsm__tuple_of(tcpsm__conn_at(st, i), &t);
+    k = *tcpsm__bucket(st, tcpsm__demux_name(st, &t));
+    while (k != 0 && k != i + 1)
+        k = tcpsm__link_at(st, k - 1)->chain;
+    return k != 0;
+}
+
+/* One connection and its link. */
+TCPSM__FN tcpsm_ret tcpsm__check_link(const struct tcpsm_stack *st,
+                                      uint32_t i)
+{
+    const struct tcpsm__link *l = tcpsm__link_at(st, i);
+    const tcpsm_conn *c = tcpsm__conn_at(st, i);
+    tcpsm_time d;
+    tcpsm_ret e = tcpsm_check(c);
+    if (e < 0)
+        return e;
+    if (c->p.wake != &st->ready)
+        return -202;
+    if ((l->flags & TCPSM__L_HASHED) && !tcpsm__in_bucket(st, i))
+        return -203;
+    if (c->state != TCPSM_CLOSED && !(l->flags & TCPSM__L_HASHED))
+        return -204;
+    if (l->slot != TCPSM__SLOT_NONE && l->slot >= TCPSM__SLOTS)
+        return -205;
+    if (tcpsm__is(c, TCPSM__F_WOKEN) || c->state == TCPSM_CLOSED)
+        return 0;
+    d = tcpsm_deadline(c); /* law 7: it waits in the wheel, or for ever */
+    if (d != TCPSM_NEVER && (l->slot == TCPSM__SLOT_NONE || l->at > d))
+        return -206;
+    return 0;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__check_conns(const struct tcpsm_stack *st)
+{
+    uint32_t i, used = 0, orphans = 0, woken = 0, news = 0, rings = 0, n;
+    const tcpsm_conn *c;
+    tcpsm_ret e;
+    for (i = 0; i < st->g.conns; i++) {
+        uint8_t f = tcpsm__link_at(st, i)->flags;
+        if (!(f & TCPSM__L_USED))
+            continue;
+        used++;
+        orphans += (f & TCPSM__L_RELEASED) != 0;
+        news += (f & TCPSM__L_NEWS) != 0;
+        rings += tcpsm__link_at(st, i)->ring != 0;
+        woken += (uint32_t)tcpsm__is(tcpsm__conn_at(st, i), TCPSM__F_WOKEN);
+        e = tcpsm__check_link(st, i);
+        if (e < 0)
+            return e;
+    }
+    if (used != st->used || orphans != st->orphans || rings != st->rings)
+        return -210;
+    for (n = 0, i = st->free_conn; i != 0 && n <= st->g.conns; n++)
+        i = tcpsm__link_at(st, i - 1)->queue;
+    if (n + used != st->g.conns)
+        return -211;
+    for (n = 0, i = st->news.head; i != 0 && n <= st->g.conns; n++) {
+        if (!(tcpsm__link_at(st, i - 1)->flags & TCPSM__L_NEWS))
+            return -212;
+        i = tcpsm__link_at(st, i - 1)->queue;
+    }
+    if (n != news || n != st->news_n)
+        return -213;
+    for (n = 0, i = st->accept.head; i != 0 && n <= st->g.conns; n++) {
+        if (tcpsm__link_at(st, i - 1)->flags &
+            (TCPSM__L_YOURS | TCPSM__L_NEWS))
+            return -214;
+        i = tcpsm__link_at(st, i - 1)->queue;
+    }
+    if (n != st->unaccepted)
+        return -215;
+    for (n = 0, c = st->ready.head; c != NULL; c = c->p.wake_next, n++)
+        if (!tcpsm__ours(st, c) || !tcpsm__is(c, TCPSM__F_WOKEN) ||
+            (c->p.wake_next == NULL && c != st->ready.tail))
+            return -216;
+    return n == woken ? 0 : -217;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__check_wheel(const struct tcpsm_stack *st)
+{
+    const struct tcpsm__wheel *w = &st->wheel;
+    const struct tcpsm__link *l;
+    uint32_t s, i, prev, n = 0, armed = 0;
+    for (i = 0; i < st->g.conns; i++)
+        armed += tcpsm__link_at(st, i)->slot != TCPSM__SLOT_NONE;
+    for (s = 0; s < TCPSM__SLOTS; s++) {
+        if (s < TCPSM__SLOT_FAR &&
+            (w->map[s / 16] >> (s % 16) & 1u) != (w->head[s] != 0))
+            return -220;
+        prev = 0;
+        for (i = w->head[s]; i != 0 && n <= st->g.conns; i = l->next) {
+            l = tcpsm__link_at(st, i - 1);
+            if (l->prev != prev || (prev == 0 && l->slot != s))
+                return -221;
+            if (s != TCPSM__SLOT_CASCADE &&
+                (l->at < w->min[s] || l->slot != s ||
+                 tcpsm__slot_of(w, l->at) != s))
+                return -222;
+            prev = i;
+            n++;
+        }
+    }
+    return n == armed ? 0 : -223;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__check_syns(const struct tcpsm_stack *st)
+{
+    const struct tcpsm__syn *e;
+    uint32_t q, i, prev, n = 0, held = 0;
+    tcpsm_time last;
+    for (q = TCPSM__Q_DUE; q < TCPSM__QUEUES; q++) {
+        prev = 0;
+        last = 0;
+        for (i = st->syn_queue[q].head; i != 0 && n <= st->g.syns;
+             i = e->next) {
+            e = tcpsm__syn_at(st, i - 1);
+            if (e->prev != prev || e->queue != q || e->due < last)
+                return -230;
+            if (tcpsm__syn_find(st, &e->name,
+                                tcpsm__demux_name(st, &e->name)) != e)
+                return -231;
+            if (!tcpsm__listener_at(st, e->listener)->used)
+                return -232;
+            last = e->due;
+            prev = i;
+            n++;
+            held += q == TCPSM__Q_HELD;
+        }
+        if (st->syn_queue[q].tail != prev)
+            return -233;
+    }
+    if (n != st->syns || held != st->held)
+        return -234;
+    for (i = st->free_syn; i != 0 && n <= st->g.syns; n++)
+        i = tcpsm__syn_at(st, i - 1)->chain;
+    return n == st->g.syns ? 0 : -235;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__check_timewaits(const struct tcpsm_stack *st)
+{
+    const struct tcpsm__timewait *w;
+    uint32_t i, k, at, n = 0;
+    for (i = 0; i < st->g.timewaits; i++) {
+        w = tcpsm__tw_at(st, i);
+        if (!tcpsm__tw_live(w))
+            continue;
+        n++;
+        at = i >= st->timewait_first
+                 ? i - st->timewait_first
+                 : i + st->g.timewaits - st->timewait_first;
+        if (at >= st->timewait_n)
+            return -240;
+        k = *tcpsm__tw_bucket(st, tcpsm__demux_name(st, &w->name));
+        while (k != 0 && k != i + 1)
+            k = tcpsm__tw_at(st, k - 1)->more & TCPSM__TW_CHAIN;
+        if (k == 0)
+            return -241;
+    }
+    return n == st->timewaits ? 0 : -242;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_stack_check(const tcpsm_stack *st)
+{
+    uint32_t i, n;
+    tcpsm_ret e;
+    if (st == NULL || st->magic != TCPSM__MAGIC ||
+        st->self != (uint64_t)(uintptr_t)st)
+        return -200;
+    if (st->reply_n > st->g.replies || st->reply_first >= st->g.replies ||
+        st->echo_n > TCPSM__ECHOES || st->timewait_n > st->g.timewaits)
+        return -201;
+    for (n = 0, i = st->free_ring; i != 0 && n <= st->g.rings; n++)
+        memcpy(&i, tcpsm__slab(st, i - 1), 4);
+    if (n + st->rings != st->g.rings)
+        return -207;
+    e = tcpsm__check_conns(st);
+    if (e == 0)
+        e = tcpsm__check_wheel(st);
+    if (e == 0)
+        e = tcpsm__check_syns(st);
+    return e == 0 ? tcpsm__check_timewaits(st) : e;
+}
+#endif /* TCPSM_NO_STACK */
 
 /* ---- >>ip -----------------------------------------------------------
-   Datagram helpers: being written. */
+   Datagrams in and out: RFC 791, RFC 8200. No fragments are joined. */
+
+#ifndef TCPSM_NO_STACK
+
+/* Passes over one IPv6 extension header at p[at..n): returns the offset
+   behind it and its successor in *next, or 0: not to be used. Total for
+   every at <= n. */
+TCPSM__FN uint32_t tcpsm__ext_step(const uint8_t *p, uint32_t n, uint32_t at,
+                                   uint8_t *next)
+{
+    uint32_t len;
+    uint8_t kind = *next;
+    if (n - at < 8)
+        return 0;
+    *next = p[at];
+    len = 8u * p[at + 1] + 8u;
+    switch (kind) {
+    case 0:  /* hop-by-hop */
+    case 60: /* destination options */
+        break;
+    case 43: /* routing: done with it, or not for us */
+        if (p[at + 3] != 0)
+            return 0;
+        break;
+    case 44: /* an atomic fragment is none (RFC 6946) */
+        if ((tcpsm__get16(p + at + 2) & 0xFFF9u) != 0)
+            return 0;
+        len = 8;
+        break;
+    case 51: /* authentication: counted in 32-bit words */
+        len = 4u * p[at + 1] + 8u;
+        break;
+    default:
+        return 0;
+    }
+    return len > n - at ? 0 : at + len;
+}
+
+#define TCPSM__EXT_MOST 8u
+
+TCPSM__FN tcpsm_ret tcpsm__ip6_parse(const uint8_t *p, uint32_t n,
+                                     tcpsm_in *in)
+{
+    uint32_t at = 40, i, len;
+    uint8_t next;
+    if (n < 40)
+        return TCPSM_E_ARG;
+    len = 40u + tcpsm__get16(p + 4); /* no jumbograms */
+    if (len > n)
+        return TCPSM_E_ARG;
+    next = p[6];
+    in->src = p + 8;
+    in->dst = p + 24;
+    in->family = 6;
+    in->tos = (uint8_t)(tcpsm__get16(p) >> 4);
+    for (i = 0; next != 6 && next != 58; i++) {
+        if (i == TCPSM__EXT_MOST)
+            return TCPSM_E_ARG;
+        at = tcpsm__ext_step(p, len, at, &next);
+        if (at == 0 || next == 0) /* hop-by-hop comes first, or never */
+            return TCPSM_E_ARG;
+        TCPSM_STEP();
+    }
+    in->data = p + at;
+    in->len = len - at;
+    return next;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__ip4_parse(const uint8_t *p, uint32_t n,
+                                     tcpsm_in *in)
+{
+    uint32_t hdr, len;
+    if (n < 20)
+        return TCPSM_E_ARG;
+    hdr = (p[0] & 15u) * 4u;
+    len = tcpsm__get16(p + 2);
+    if (hdr < 20 || hdr > len || len > n) /* beyond len is padding */
+        return TCPSM_E_ARG;
+    if (tcpsm__sum_plain(NULL, p, hdr) != 0xFFFFu)
+        return TCPSM_E_ARG;
+    if ((tcpsm__get16(p + 6) & 0x3FFFu) != 0) /* MF, or an offset */
+        return TCPSM_E_ARG;
+    in->src = p + 12;
+    in->dst = p + 16;
+    in->family = 4;
+    in->tos = p[1];
+    in->data = p + hdr;
+    in->len = len - hdr;
+    return p[9];
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_ip_parse(const void *datagram, uint32_t len,
+                                   tcpsm_in *in)
+{
+    const uint8_t *p = (const uint8_t *)datagram;
+    if (p == NULL || in == NULL || len == 0)
+        return TCPSM_E_ARG;
+    if (p[0] >> 4 == 4)
+        return tcpsm__ip4_parse(p, len, in);
+    return p[0] >> 4 == 6 ? tcpsm__ip6_parse(p, len, in) : TCPSM_E_ARG;
+}
+
+/* The header of a datagram with n bytes behind p. DF is set, so the ID is
+   nobody's to see (RFC 6864 s4.1). */
+TCPSM__FN tcpsm_ret tcpsm__ip_head(uint8_t *p, uint32_t n,
+                                   const tcpsm_out *out, uint8_t protocol)
+{
+    const tcpsm_tuple *t = &out->tuple;
+    if (t->family == 6) {
+        if (n > 65535u)
+            return TCPSM_E_ARG;
+        p -= 40;
+        p[0] = (uint8_t)(0x60u | out->tos >> 4);
+        p[1] = (uint8_t)((uint32_t)out->tos << 4 | (out->flow[0] & 15u));
+        p[2] = out->flow[1];
+        p[3] = out->flow[2];
+        tcpsm__put16(p + 4, n);
+        p[6] = protocol;
+        p[7] = out->ttl;
+        memcpy(p + 8, t->local, 16);
+        memcpy(p + 24, t->remote, 16);
+        return 40;
+    }
+    if (n > 65515u)
+        return TCPSM_E_ARG;
+    p -= 20;
+    p[0] = 0x45;
+    p[1] = out->tos;
+    tcpsm__put16(p + 2, 20u + n);
+    tcpsm__put32(p + 4, 0x4000u);
+    p[8] = out->ttl;
+    p[9] = protocol;
+    tcpsm__put16(p + 10, 0);
+    memcpy(p + 12, t->local, 4);
+    memcpy(p + 16, t->remote, 4);
+    tcpsm__put16(p + 10, ~tcpsm__sum_plain(NULL, p, 20) & 0xFFFFu);
+    return 20;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_ip_build(void *p, uint32_t n, const tcpsm_out *out)
+{
+    if (p == NULL || out == NULL || n > 65535u ||
+        (out->tuple.family != 4 && out->tuple.family != 6))
+        return TCPSM_E_ARG;
+    return tcpsm__ip_head((uint8_t *)p, n + out->ref[0].n + out->ref[1].n,
+                          out, 6);
+}
+
+/* --- ICMP --- */
+
+TCPSM__FN uint32_t tcpsm__icmp_sum(const uint8_t *src, const uint8_t *dst,
+                                   uint8_t family, const uint8_t *m,
+                                   uint32_t n)
+{
+    uint32_t sum = tcpsm__sum(m, n);
+    if (family == 6) /* RFC 4443 s2.3: protocol 58, where TCP has 6 */
+        sum += tcpsm__sum_pseudo(src, dst, 6, n) + 52u;
+    return tcpsm__fold(sum);
+}
+
+/* RFC 1122 s3.2.2.6, RFC 4443 s4.2: all that came goes back. */
+TCPSM__FN uint8_t tcpsm__echo_take(struct tcpsm_stack *st, const tcpsm_in *in)
+{
+    const uint8_t *m = (const uint8_t *)in->data;
+    uint32_t at = st->echo_first + st->echo_n, n = tcpsm__alen(in->family);
+    struct tcpsm__echo *e;
+    uint8_t *p;
+    int loopback = (st->proto.opts & TCPSM_LOOPBACK) != 0;
+    if (!(st->flags & TCPSM_ECHO) || in->len > st->g.echo - sizeof *e ||
+        !tcpsm__unicast(in->src, in->family, loopback) ||
+        !tcpsm__unicast(in->dst, in->family, loopback) ||
+        (in->flags & TCPSM_IN_LINK_BROADCAST) ||
+        !tcpsm__local(st, in->dst, in->family, in->zone))
+        return TCPSM_DROP_ICMP;
+    if (in->family == 4 &&
+        (tcpsm__broadcast(st, in->src) || tcpsm__broadcast(st, in->dst)))
+        return TCPSM_DROP_ICMP;
+    if (st->echo_n == TCPSM__ECHOES) {
+        st->n.replies_lost++;
+        return TCPSM_DROP_FULL;
+    }
+    e = tcpsm__echo_at(st, at % TCPSM__ECHOES);
+    st->echo_n++;
+    memset(e, 0, sizeof *e);
+    memcpy(e->name.local, in->dst, n);
+    memcpy(e->name.remote, in->src, n);
+    e->name.zone = in->zone;
+    e->name.family = in->family;
+    e->len = in->len;
+    e->tos = (uint8_t)(in->tos & ~3u);
+    p = (uint8_t *)(e + 1);
+    memcpy(p, m, in->len);
+    p[0] = in->family == 4 ? 0 : 129;
+    tcpsm__put16(p + 2, 0);
+    tcpsm__put16(p + 2,
+                 ~tcpsm__icmp_sum(in->dst, in->src, in->family, p, in->len) &
+                     0xFFFFu);
+    return TCPSM_DROP_NONE;
+}
+
+TCPSM__FN tcpsm_ret tcpsm__icmp_takes(struct tcpsm_stack *st, tcpsm_in *in,
+                                      tcpsm_time now)
+{
+    const uint8_t *m = (const uint8_t *)in->data;
+    uint8_t ask = in->family == 4 ? 8 : 128;
+    tcpsm_ret e;
+    in->drop = TCPSM_DROP_ICMP;
+    if (in->len >= 8 && tcpsm__icmp_sum(in->src, in->dst, in->family, m,
+                                        in->len) == 0xFFFFu) {
+        if (m[0] == ask && m[1] == 0) {
+            in->drop = tcpsm__echo_take(st, in);
+            return 0;
+        }
+        e = tcpsm_stack_icmp(st, m, in->len, in->family, in->zone, now);
+        if (e >= 0)
+            in->drop = (uint8_t)e;
+        return 0;
+    }
+    st->n.ip_dropped++;
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_ip_input(tcpsm_stack *st, const void *datagram,
+                                   uint32_t len, tcpsm_in *in, tcpsm_time now)
+{
+    tcpsm_ret protocol;
+    if (st == NULL || datagram == NULL || in == NULL)
+        return TCPSM_E_ARG;
+    if (now > st->now)
+        st->now = now;
+    in->drop = TCPSM_DROP_NONE;
+    in->conn = NULL;
+    protocol = tcpsm_ip_parse(datagram, len, in);
+    if (protocol == 6)
+        return tcpsm_stack_input(st, in, now);
+    if ((protocol == 1 && in->family == 4) ||
+        (protocol == 58 && in->family == 6))
+        return tcpsm__icmp_takes(st, in, now);
+    st->n.ip_dropped++;
+    return tcpsm__stack_refuse(st, in, TCPSM_DROP_IP);
+}
+
+TCPSM__FN tcpsm_ret tcpsm__emit_echo(struct tcpsm_stack *st, tcpsm_out *out)
+{
+    const struct tcpsm__echo *e =
+        tcpsm__echo_at(st, st->echo_first % TCPSM__ECHOES);
+    uint32_t head = e->name.family == 6 ? 40 : 20;
+    st->echo_first = (st->echo_first + 1) % TCPSM__ECHOES;
+    st->echo_n--;
+    if (out->cap < head + e->len) {
+        st->n.replies_lost++;
+        return 0;
+    }
+    out->tuple = e->name;
+    memset(out->ref, 0, sizeof out->ref);
+    memset(out->flow, 0, sizeof out->flow);
+    out->hdr_len = (uint16_t)(head + 8);
+    out->gso_size = 0;
+    out->segs = 1;
+    out->tos = e->tos;
+    out->ttl = st->proto.ttl;
+    out->csum = TCPSM_CSUM_FULL;
+    out->conn = NULL;
+    memcpy((uint8_t *)out->buf + head, e + 1, e->len);
+    st->n.echoes++;
+    return (tcpsm_ret)e->len + tcpsm__ip_head((uint8_t *)out->buf + head,
+                                              e->len, out,
+                                              e->name.family == 6 ? 58 : 1);
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_ip_output(tcpsm_stack *st, tcpsm_out *out,
+                                    tcpsm_time now)
+{
+    static const uint8_t room[2] = {20, 40};
+    uint32_t head;
+    tcpsm_ret n;
+    if (st == NULL || out == NULL || out->buf == NULL)
+        return TCPSM_E_ARG;
+    if (out->cap < TCPSM_MIN_CAP + 40u)
+        return TCPSM_E_SPACE;
+    while (st->echo_n != 0) {
+        n = tcpsm__emit_echo(st, out);
+        if (n > 0)
+            return n;
+    }
+    n = tcpsm__stack_speaks(st, out, now, room);
+    if (n <= 0)
+        return n;
+    tcpsm__flow(st, out);
+    head = room[out->tuple.family == 6];
+    (void)tcpsm_ip_build((uint8_t *)out->buf + head, (uint32_t)n, out);
+    out->hdr_len = (uint16_t)(out->hdr_len + head);
+    return n + (tcpsm_ret)head;
+}
+#endif /* TCPSM_NO_STACK */
 
 /* --- names --- */
 /* clang-format off */
