@@ -10040,7 +10040,7 @@ TCPSM__FN tcpsm_ret tcpsm__check_wheel(const struct tcpsm_stack *st)
         armed += tcpsm__link_at(st, i)->slot != TCPSM__SLOT_NONE;
     for (s = 0; s < TCPSM__SLOTS; s++) {
         if (s < TCPSM__SLOT_FAR &&
-            (w->map[s / 16] >> (s % 16) & 1u) != (w->head[s] != 0))
+            ((w->map[s / 16] >> (s % 16) & 1u) == 0) != (w->head[s] == 0))
             return -220;
         prev = 0;
         for (i = w->head[s]; i != 0 && n <= st->g.conns; i = l->next) {
@@ -10224,7 +10224,7 @@ TCPSM__FN tcpsm_ret tcpsm__ip4_parse(const uint8_t *p, uint32_t n,
     in->dst = p + 16;
     in->family = 4;
     in->tos = p[1];
-    in->data = p + hdr;
+    in->data = p + hdr; /* RFC9293-MUST-50: options are passed over */
     in->len = len - hdr;
     return p[9];
 }
