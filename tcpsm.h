@@ -10039,8 +10039,8 @@ TCPSM__FN tcpsm_ret tcpsm__check_wheel(const struct tcpsm_stack *st)
     for (i = 0; i < st->g.conns; i++)
         armed += tcpsm__link_at(st, i)->slot != TCPSM__SLOT_NONE;
     for (s = 0; s < TCPSM__SLOTS; s++) {
-        if (s < TCPSM__SLOT_FAR &&
-            ((w->map[s / 16] >> (s % 16) & 1u) == 0) != (w->head[s] == 0))
+        if (s < TCPSM__SLOT_FAR && (((uint32_t)w->map[s / 16] >> (s % 16) &
+                                     1u) == 0) != (w->head[s] == 0))
             return -220;
         prev = 0;
         for (i = w->head[s]; i != 0 && n <= st->g.conns; i = l->next) {
