@@ -1,13 +1,18 @@
 #!/bin/bash
 # Every code block of README.md and docs/guide.md is compiled and run.
 #   ```c NAME      is appended to the file NAME; each NAME.c becomes a
-#                  program, built strictly, that must exit with 0
+#                  program, built strictly, that must exit with 0. If there
+#                  is tests/house/guide_NAME.c, that is the program, and
+#                  includes NAME.c: see there
+#   ```diff NAME.c WHAT   changes lines of it (- and +); what then comes out
+#                  must fail in tests/house/guide_NAME.c
 #   ```text        is what the program above it prints, in full
 #   ```sh          is run, line by line, in a copy of the tree; but lines
 #                  with `make deps` are what .ci/run must run literally
 # Any other fence is an error. The numbers in README.md, between the two
 # `numbers` marks, are those on record, which other tests hold to what they
-# measure; --numbers writes them there.
+# measure; --numbers writes them there, and what docs/guide.md says that
+# sizes.c prints.
 cd "$(dirname "$0")/../.." && . tests/check.bash
 cc=${CC:-cc}
 
@@ -47,23 +52,15 @@ numbers() {
         "hold it to what it is."
 }
 
-if [ "${1:-}" = --numbers ]; then
-    numbers >"$tmp/numbers"
-    sed -i "/<!-- numbers -->/,/<!-- end of numbers -->/{
-        /<!-- numbers -->/r $tmp/numbers
-        /<!-- /!d
-    }" README.md
-    exit
-fi
-same README-numbers "$(numbers)" "$(sed -n \
-    '/<!-- numbers -->/,/<!-- end of numbers -->/p' README.md |
-    grep -v '<!--')"
-
 split() { # FILE DIR: the blocks, as DIR/NAME, DIR/NAME.text, DIR/commands
     awk -v dir="$2" -v file="$1" '
         /^```/ && !inside {
             inside = 1
             if ($1 == "```c" && $2 != "") { to = dir "/" $2; last = $2 }
+            else if ($1 == "```diff" && $3 != "") {
+                to = dir "/" substr($2, 1, length($2) - 2) "-" $3 ".diff"
+                last = substr($2, 1, length($2) - 2) "-" $3 ".c"
+            }
             else if ($1 == "```text") to = dir "/" last ".text"
             else if ($1 == "```sh") to = dir "/commands"
             else { to = "/dev/null"; print file ":" FNR ": " $0 }
@@ -73,6 +70,67 @@ split() { # FILE DIR: the blocks, as DIR/NAME, DIR/NAME.text, DIR/commands
         inside { print >>to }' "$1"
 }
 
+# A program that the guide only has one side of, and its mistakes. The sizes
+# of rings are tests/house/guide_server.c's arguments.
+both_sides() { # FILE.c
+    local f=$1 name wrong other=tests/house/guide_$(basename "$1") san=
+    name=guide-$(basename "$f" .c)
+    builds "$cc" -fsanitize=address,undefined &&
+        san="-fsanitize=address,undefined -fno-sanitize-recover=all"
+    side() { # FILE.c FLAGS...
+        local from=$1
+        shift
+        "$cc" -std=c99 -O0 $warnings "$@" -I. -I"${from%/*}" \
+            -DSERVER="\"$from\"" -o "$from.run" "$other"
+    }
+    check "$name-compiles" side "$f" $san &&
+        check "$name-serves-with-every-ring" "$f.run" 2 150 &&
+        check "$name-serves-with-large-rings" "$f.run" 4090 4096
+    "$cc" -std=c99 -O1 -w -o "$tmp/apply" tests/musts/apply.c
+    for wrong in "${f%.c}"-*.diff; do
+        {
+            echo '<<<<' && sed -n 's/^[- ]//p' "$wrong"
+            echo '====' && sed -n 's/^[+ ]//p' "$wrong"
+            echo '>>>>'
+        } >"$tmp/edit"
+        wrong=${wrong%.diff}
+        name=guide-$(basename "$wrong")
+        check "$name-applies" "$tmp/apply" "$tmp/edit" <"$f" || continue
+        cp "$tmp/out" "$wrong.c"
+        check "$name-compiles" side "$wrong.c" \
+            -Wno-misleading-indentation || continue
+        # in smaller ones nothing wraps
+        check "$name-fails" "$wrong.c.run" 6 100 must-fail
+        "$wrong.c.run" 64 64 must-fail >"$wrong.out"
+        same "$name-prints" "$(cat "$wrong.c.text")" "$(cat "$wrong.out")"
+        rm "$wrong.c"
+    done
+}
+
+if [ "${1:-}" = --numbers ]; then
+    numbers >"$tmp/numbers"
+    sed -i "/<!-- numbers -->/,/<!-- end of numbers -->/{
+        /<!-- numbers -->/r $tmp/numbers
+        /<!-- /!d
+    }" README.md
+    mkdir "$tmp/guide"
+    split docs/guide.md "$tmp/guide"
+    $cc -std=c99 -O0 -w -I. -I"$tmp/guide" -DTCPSM_IMPLEMENTATION \
+        -o "$tmp/sizes" "$tmp/guide/sizes.c" || exit
+    { echo '```text' && "$tmp/sizes" && echo '```'; } >"$tmp/table"
+    sed -i "/<!-- sizes -->/,/<!-- end of sizes -->/{
+        /<!-- sizes -->/r $tmp/table
+        /<!-- /!d
+    }" docs/guide.md
+    exit
+fi
+same README-numbers "$(numbers)" "$(sed -n \
+    '/<!-- numbers -->/,/<!-- end of numbers -->/p' README.md |
+    grep -v '<!--')"
+
+printf '#define TCPSM_IMPLEMENTATION\n#define TCPSM_NAMES\n%s\n' \
+    '#include "tcpsm.h"' >"$tmp/lib.c"
+"$cc" -std=c99 -O0 -w -I. -c -o "$tmp/lib.o" "$tmp/lib.c"
 for doc in README.md docs/guide.md; do
     base=$(basename $doc .md)
     if [ ! -e $doc ]; then
@@ -86,8 +144,14 @@ for doc in README.md docs/guide.md; do
         [ -e "$f" ] || continue
         n=$((n + 1))
         name=$base-$(basename "$f" .c)
+        if [ -e "tests/house/guide_${f##*/}" ]; then
+            both_sides "$f"
+            continue
+        fi
+        lib=$tmp/lib.o
+        ! grep -q '^#define TCPSM_IMPLEMENTATION' "$f" || lib=
         check $name-compiles "$cc" -std=c99 -O0 $warnings -I. \
-            -I"$tmp/$base" -o "$f.run" "$f" || continue
+            -I"$tmp/$base" -o "$f.run" "$f" $lib || continue
         if (cd "$tmp" && timeout 20 "$f.run" >"$f.out" 2>&1); then
             ok $name-runs
         else
