@@ -441,6 +441,8 @@ WIRE_FN tcpsm_conn *stackwire__handshake(void)
     wire__parse(&x, text);
     if (x.has_win)
         w.peer_win = x.win;
+    if (x.has_ts) /* the peer's clock shows that now */
+        w.ts_clock = x.ts_val - (uint32_t)((w.p.now - w.t0) / 1000);
     if (stackwire__in(text) || w.in.drop)
         WIRE_FAIL("SYN refused, %d %d", w.ret, w.in.drop);
     if (stackwire_next_out() == 0)
