@@ -176,6 +176,32 @@ TEST(exact_port_comes_before_port_zero)
     CHECK_EQ(who_gets_it(), all);
 }
 
+/* RFC9293-MUST-43: with a remote, too; then it is for that one alone. */
+TEST(given_remote_comes_first)
+{
+    tcpsm_ret all, one, port;
+    tcpsm_tuple t;
+
+    many();
+    all = listen_at("10.0.0.1", 4, 80, 0, 0);
+    t = name(NULL, 4, 80, 0);
+    t.remote[0] = 10;
+    t.remote[3] = 5;
+    one = tcpsm_stack_listen(sw.st, &t, 0, 0, NULL);
+    t = name(NULL, 4, 80, 0);
+    t.remote_port = 40009;
+    port = tcpsm_stack_listen(sw.st, &t, 0, 0, NULL);
+    CHECK_GE(all, 0);
+    CHECK_GE(one, 0);
+    CHECK_GE(port, 0);
+    PEER(1); /* 10.0.0.3 port 40001 */
+    CHECK_EQ(who_gets_it(), all);
+    PEER(3); /* 10.0.0.5 */
+    CHECK_EQ(who_gets_it(), one);
+    PEER(9); /* port 40009 */
+    CHECK_EQ(who_gets_it(), port);
+}
+
 TEST(one_listener_for_one_name)
 {
     many();
@@ -1112,6 +1138,64 @@ TEST(port_range_configured_wrong)
     sw.cfg.port_first = 60001;
     sw.cfg.port_last = 60000;
     CHECK_EQ(tcpsm_stack_size(&sw.cfg), 0);
+    sw.cfg.port_first = 5;
+    sw.cfg.port_last = 0;
+    CHECK_EQ(tcpsm_stack_size(&sw.cfg), 0);
+}
+
+TEST(port_zero_is_never_chosen)
+{
+    tcpsm_conn *c;
+    tcpsm_tuple t;
+    int i;
+
+    START();
+    sw.cfg.conns = 8;
+    sw.cfg.port_last = 3; /* from 0 */
+    UP();
+    for (i = 0; i < 3; i++)
+        CHECK_NE(port_to(5, 80, &c), 0);
+    t = to(5, 80);
+    CHECK_EQ(tcpsm_stack_connect(sw.st, &t, NULL, &c, w.p.now),
+             TCPSM_E_SPACE);
+}
+
+TEST(ports_of_listeners_are_not_chosen)
+{
+    tcpsm_conn *c;
+    int i;
+
+    START();
+    sw.cfg.conns = 8;
+    sw.cfg.port_first = 60000;
+    sw.cfg.port_last = 60003;
+    UP();
+    LISTENER(60002, 0, 0);
+    for (i = 0; i < 3; i++)
+        CHECK_NE(port_to(5, 80, &c), 60002);
+}
+
+/* Algorithm 3 or 4, not 1: one destination's ports run on, whatever the
+   others do (RFC 6056 s3.3.3). */
+TEST(ephemeral_ports_go_round)
+{
+    static uint8_t seen[65536];
+    tcpsm_conn *c;
+    int i;
+
+    START();
+    sw.cfg.port_first = 60000;
+    sw.cfg.port_last = 60099;
+    sw.unchecked = 1;
+    UP();
+    memset(seen, 0, sizeof seen);
+    for (i = 0; i < 100; i++) {
+        uint16_t p = port_to(5, 80, &c);
+
+        CHECK_EQ(seen[p], 0);
+        seen[p] = 1;
+        gone(c);
+    }
 }
 
 TEST(iss_of_a_connect_is_beyond_and_keyed)

@@ -1426,24 +1426,29 @@ TEST(held_syn_waits_for_timestamps_of_now)
 
 TEST(port_zero_is_nobody)
 {
+    int i;
+
     START();
     UP();
     LISTENER(0, 0, 0); /* any port */
-    w.tuple.remote_port = 0;
-    IN_ANY("S 0 mss 1000");
-    DRAIN();
-    IN_ANY("A 1 ack 1");
-    DRAIN();
-    CHECK(tcpsm_stack_accept(sw.st, NULL) == NULL);
-    PEER(1);
-    w.tuple.local_port = 0;
-    IN_ANY("S 0 mss 1000");
-    DRAIN();
-    IN_ANY("A 1 ack 1");
-    DRAIN();
-    CHECK(tcpsm_stack_accept(sw.st, NULL) == NULL);
-    CHECK_EQ(INFO(conns), 0);
-    PEER(2);
+    for (i = 0; i < 3; i++) {
+        PEER(i);
+        if (i != 1)
+            w.tuple.remote_port = 0;
+        if (i != 0)
+            w.tuple.local_port = 0;
+        IN_ANY("S 0 mss 1000");
+        if (stackwire_next_out() != 0)
+            stackwire__learn();
+        DRAIN();
+        IN_ANY("A 1 ack 1");
+        CHECK_NE(w.in.drop, 0);
+        DRAIN();
+        CHECK(tcpsm_stack_accept(sw.st, NULL) == NULL);
+        CHECK_EQ(INFO(conns), 0);
+        CHECK_EQ(INFO(rings), 0);
+    }
+    PEER(3);
     w.tuple.local_port = 12345;
     HANDSHAKE("mss 1000");
 }
@@ -1493,4 +1498,77 @@ TEST(table_of_1024_serves_each)
                 CHECK_EQ(tcpsm_stack_check(sw.st), 0);
         }
     CHECK_EQ(INFO(cookies_sent), 0);
+}
+
+/* The same with connections: chains of the hash, in every order. */
+TEST(sixty_connections_are_told_apart)
+{
+    tcpsm_conn *c[60];
+    uint64_t seed;
+    int i, k;
+
+    for (seed = 1; seed <= 3; seed++) {
+        START();
+        sw.cfg.conns = 60;
+        sw.cfg.syn_entries = 60;
+        sw.cfg.rcv_ring = sw.cfg.snd_ring = 512;
+        UP();
+        LISTENER(80, 0, 0);
+        for (i = 0; i < 60; i++) {
+            PEER(i);
+            c[i] = HANDSHAKE("mss 1000");
+        }
+        for (i = 0; i < 60; i++) {
+            k = (int)(netsim_mix(seed * 100 + (uint64_t)i) % 60);
+            PEER(k);
+            if (!c[k])
+                continue;
+            IN("PA 1 ack 1 len 9");
+            CHECK(w.in.conn == c[k]);
+            GOT(c[k], 9);
+            CHECK_EQ(tcpsm_abort(c[k]), 0);
+            CHECK_EQ(tcpsm_stack_release(sw.st, c[k]), 0);
+            OUT("RA 1 ack 10");
+            c[k] = NULL;
+        }
+        for (i = 0; i < 60; i++) {
+            PEER(i);
+            IN_ANY("A 1 ack 1");
+            CHECK((w.in.conn != NULL) == (c[i] != NULL));
+            CHECK(w.in.conn == c[i]);
+            DRAIN();
+        }
+    }
+}
+
+/* Answers of entries that find no place are lost, and nothing else is. */
+TEST(answers_wait_in_the_reply_ring)
+{
+    START();
+    sw.cfg.replies = 1;
+    UP();
+    LISTENER(80, 0, 0);
+    IN("S 0 mss 1000");
+    OUT("SA 0 ack 1 mss 1460");
+    IN_ANY("A 9000 ack 1");
+    IN_ANY("A 9000 ack 1");
+    CHECK_EQ(INFO(replies_lost), 1);
+    IN_ANY("A 1 ack 9");
+    CHECK_EQ(INFO(replies_lost), 2);
+    OUT("A 1 ack 1");
+    NONE();
+    IN("A 1 ack 1");
+    ACCEPT();
+}
+
+TEST(no_stack_no_answer)
+{
+    tcpsm_tuple who;
+
+    START();
+    UP();
+    CHECK_EQ(tcpsm_stack_ask(NULL, &who), TCPSM_E_ARG);
+    CHECK_EQ(tcpsm_stack_ask(sw.st, NULL), TCPSM_E_ARG);
+    CHECK_EQ(tcpsm_stack_answer(NULL, 0, TCPSM_ACCEPT), TCPSM_E_ARG);
+    CHECK(tcpsm_stack_accept(NULL, NULL) == NULL);
 }

@@ -919,3 +919,51 @@ TEST(segments_that_belong_to_nobody_cost_nothing)
     CHECK_EQ(INFO(conns), 0);
     CHECK_EQ(tcpsm_stack_check(sw.st), 0);
 }
+
+/* More entries than the buckets keep apart, taken away in every order. */
+TEST(sixty_four_entries_are_told_apart)
+{
+    uint64_t seed;
+    int i, k, n = 60, gone[64];
+
+    for (seed = 1; seed <= 3; seed++) {
+        START();
+        sw.cfg.conns = 64;
+        sw.cfg.timewait_entries = 60;
+        sw.cfg.syn_entries = 64;
+        sw.cfg.rcv_ring = sw.cfg.snd_ring = 512;
+        UP();
+        LISTENER(80, 0, 0);
+        memset(gone, 0, sizeof gone);
+        for (i = 0; i < n; i++) {
+            PEER(i);
+            closed("");
+        }
+        for (i = 0; i < n; i++) { /* a new SYN takes one away */
+            k = (int)(netsim_mix(seed * 100 + (uint64_t)i) % 60);
+            PEER(k);
+            if (gone[k])
+                continue;
+            CHECK(waits());
+            IN_ANY("S 1000 mss 900");
+            CHECK(stackwire_next_out() != 0);
+            CHECK_EQ(w.seg.flags, PAIR_SYN | PAIR_ACK);
+            stackwire__learn();
+            w.irs += 1000;
+            IN("A 1 ack 1");
+            CHECK_EQ(tcpsm_state(ACCEPT()), TCPSM_ESTABLISHED);
+            gone[k] = 1;
+        }
+        for (i = 0, k = 0; i < n; i++)
+            k += gone[i];
+        CHECK_EQ(INFO(timewaits), n - k);
+        CHECK_EQ(INFO(conns), k);
+        for (i = 0; i < n; i++) {
+            PEER(i);
+            if (!gone[i])
+                CHECK(waits());
+            else
+                IN("A 1 ack 1");
+        }
+    }
+}
