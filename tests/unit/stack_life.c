@@ -1,0 +1,1025 @@
+/* Law 5 for many connections: yours until released, in every state; gone
+   in the end after that, whatever the peer does; references that know it;
+   and lent memory that is not touched once an event has given it back. */
+
+#include "test.h"
+
+#include "tcpsm.h"
+
+#include "stackpair.h"
+
+enum { ROOM = 64 };
+
+static sp_host h, other;
+static sp_ghost g[6000];
+static uint8_t fin_said[6000];
+static uint8_t mine[2][8192], text[4096];
+
+static void up_with(const tcpsm_stack_config *cfg)
+{
+    sp_up(&h, cfg, 16, 7 * SP_SECOND);
+    h.ghosts = g;
+    h.ghost_n = sizeof g / sizeof *g;
+    memset(g, 0, sizeof g);
+    memset(fin_said, 0, sizeof fin_said);
+    sp_listen(&h, 80, 0);
+}
+
+static void up(uint32_t conns)
+{
+    tcpsm_stack_config cfg = sp_config(conns);
+    up_with(&cfg);
+}
+
+static tcpsm_conn *meet(uint32_t i)
+{
+    return sp_meet(&h, &g[i], i, 80);
+}
+
+/* ---- a connection in each state ---------------------------------------- */
+
+static void syn_sent(uint32_t i)
+{
+    sp_call(&h, &g[i], i, (uint16_t)(2000 + i));
+}
+
+static void syn_received(uint32_t i)
+{
+    sp_call(&h, &g[i], i, (uint16_t)(2000 + i));
+    sp_say(&h, &g[i], PAIR_SYN, NULL, 0); /* both at once */
+    sp_drain(&h);
+}
+
+static void established(uint32_t i)
+{
+    meet(i);
+}
+
+static void called(uint32_t i)
+{
+    sp_call_up(&h, &g[i], i, (uint16_t)(2000 + i));
+}
+
+static void unread(uint32_t i)
+{
+    meet(i);
+    sp_say(&h, &g[i], PAIR_ACK, text, 700);
+}
+
+static void unsent(uint32_t i)
+{
+    meet(i);
+    g[i].wnd = 100;
+    sp_say(&h, &g[i], PAIR_ACK, NULL, 0);
+    CHECK_EQ(tcpsm_send(g[i].c, text, 3000, 0), 3000);
+    sp_drain(&h);
+}
+
+static void fin_wait_1(uint32_t i)
+{
+    meet(i);
+    CHECK_EQ(tcpsm_shutdown(g[i].c), 0);
+    sp_drain(&h);
+}
+
+static void fin_wait_2(uint32_t i)
+{
+    fin_wait_1(i);
+    sp_say(&h, &g[i], PAIR_ACK, NULL, 0);
+}
+
+static void close_wait(uint32_t i)
+{
+    meet(i);
+    sp_say(&h, &g[i], PAIR_ACK | PAIR_FIN, NULL, 0);
+    fin_said[i] = 1;
+}
+
+static void closing(uint32_t i)
+{
+    fin_wait_1(i);
+    g[i].ack--; /* it has not seen ours */
+    sp_say(&h, &g[i], PAIR_ACK | PAIR_FIN, NULL, 0);
+    g[i].ack++;
+    fin_said[i] = 1;
+}
+
+static void last_ack(uint32_t i)
+{
+    close_wait(i);
+    CHECK_EQ(tcpsm_shutdown(g[i].c), 0);
+    sp_drain(&h);
+}
+
+static void time_wait(uint32_t i)
+{
+    fin_wait_2(i);
+    sp_say(&h, &g[i], PAIR_ACK | PAIR_FIN, NULL, 0);
+    fin_said[i] = 1;
+}
+
+static void over(uint32_t i)
+{
+    time_wait(i);
+    sp_drain(&h);
+}
+
+static void was_reset(uint32_t i)
+{
+    unread(i);
+    sp_say(&h, &g[i], PAIR_RST, NULL, 0);
+}
+
+static void aborting(uint32_t i)
+{
+    meet(i);
+    CHECK_EQ(tcpsm_abort(g[i].c), 0);
+}
+
+static void aborted(uint32_t i)
+{
+    aborting(i);
+    sp_drain(&h);
+}
+
+static void timed_out(uint32_t i)
+{
+    meet(i);
+    CHECK_EQ(tcpsm_set(g[i].c, TCPSM_SET_USER_TIMEOUT, 1000), 0);
+    CHECK_EQ(tcpsm_send(g[i].c, "x", 1, 0), 1);
+    sp_idle(&h, h.now + 5 * SP_SECOND, NULL);
+    CHECK_EQ(tcpsm_error(g[i].c), TCPSM_E_TIMEOUT);
+}
+
+static const struct {
+    const char *name;
+    int state;
+    void (*make)(uint32_t);
+} scene[] = {
+    {"SYN-SENT", TCPSM_SYN_SENT, syn_sent},
+    {"SYN-RECEIVED", TCPSM_SYN_RECEIVED, syn_received},
+    {"ESTABLISHED", TCPSM_ESTABLISHED, established},
+    {"ESTABLISHED, active", TCPSM_ESTABLISHED, called},
+    {"ESTABLISHED, unread", TCPSM_ESTABLISHED, unread},
+    {"ESTABLISHED, unsent", TCPSM_ESTABLISHED, unsent},
+    {"FIN-WAIT-1", TCPSM_FIN_WAIT_1, fin_wait_1},
+    {"FIN-WAIT-2", TCPSM_FIN_WAIT_2, fin_wait_2},
+    {"CLOSE-WAIT", TCPSM_CLOSE_WAIT, close_wait},
+    {"CLOSING", TCPSM_CLOSING, closing},
+    {"LAST-ACK", TCPSM_LAST_ACK, last_ack},
+    {"TIME-WAIT", -1, time_wait}, /* or in its table already */
+    {"CLOSED, both FINs", TCPSM_CLOSED, over},
+    {"CLOSED, reset", TCPSM_CLOSED, was_reset},
+    {"CLOSED, aborting", TCPSM_CLOSED, aborting},
+    {"CLOSED, aborted", TCPSM_CLOSED, aborted},
+    {"CLOSED, timed out", TCPSM_CLOSED, timed_out},
+};
+#define SCENES ((uint32_t)(sizeof scene / sizeof *scene))
+
+static void make(uint32_t i)
+{
+    CONTEXT("%s", scene[i].name);
+    scene[i].make(i);
+    CHECK(g[i].c != NULL);
+    if (scene[i].state >= 0)
+        CHECK_EQ(tcpsm_state(g[i].c), scene[i].state);
+    sp_look(&h);
+}
+
+/* A ghost that goes along: acknowledges, and closes after us. */
+static void go_along(uint32_t n, uint32_t turns)
+{
+    uint32_t i;
+    while (turns-- > 0) {
+        sp_quiet(&h);
+        for (i = 0; i < n; i++) {
+            sp_ghost *q = &g[i];
+            if (q->segments == 0 || (q->flags & PAIR_RST) ||
+                q->flags == PAIR_SYN)
+                continue;
+            q->wnd = 60000;
+            q->segments = 0;
+            sp_say(&h, q, PAIR_ACK | (fin_said[i] || !q->fin ? 0 : PAIR_FIN),
+                   NULL, 0);
+            fin_said[i] |= q->fin;
+        }
+        sp_idle(&h, h.now + 300000, NULL);
+    }
+}
+
+static void all_free(void)
+{
+    struct tcpsm_stack_info x = sp_info(&h);
+    CHECK_EQ(x.conns, 0);
+    CHECK_EQ(x.orphans, 0);
+    CHECK_EQ(x.unaccepted, 0);
+    CHECK_EQ(x.rings, 0);
+    CHECK_EQ(x.syns, 0);
+    CHECK_EQ(tcpsm_stack_check(h.st), 0);
+}
+
+static void release(uint32_t i)
+{
+    uint64_t ref = tcpsm_stack_ref(h.st, g[i].c);
+    CHECK(tcpsm_stack_deref(h.st, ref) == g[i].c);
+    CHECK_GE(tcpsm_stack_release(h.st, g[i].c), 0);
+    CHECK(tcpsm_stack_deref(h.st, ref) == NULL);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[i].c), TCPSM_E_ARG);
+    CHECK(tcpsm_stack_deref(h.st, ref) == NULL);
+    sp_look(&h);
+}
+
+/* ---- release ----------------------------------------------------------- */
+
+TEST(release_in_every_state_and_the_peer_goes_along)
+{
+    uint32_t i;
+    for (i = 0; i < SCENES; i++) {
+        up(ROOM);
+        make(i);
+        release(i);
+        go_along(i + 1, 30);
+        all_free();
+        CHECK_EQ(sp_news(&h, NULL, NULL), 0);
+        sp_down(&h);
+    }
+}
+
+TEST(release_in_every_state_and_the_peer_is_gone)
+{
+    uint32_t i;
+    for (i = 0; i < SCENES; i++) {
+        up(ROOM);
+        make(i);
+        release(i);
+        sp_idle(&h, h.now + SP_HOUR, NULL);
+        all_free();
+        CHECK_EQ(tcpsm_stack_deadline(h.st), TCPSM_NEVER);
+        sp_down(&h);
+    }
+}
+
+/* All at once in one stack, released in one go, with and without news */
+TEST(release_of_everything_at_once)
+{
+    uint32_t i, turn;
+    for (turn = 0; turn < 2; turn++) {
+        up(ROOM);
+        for (i = 0; i < SCENES; i++)
+            make(i);
+        if (turn)
+            sp_quiet(&h);
+        for (i = 0; i < SCENES; i++)
+            release(i);
+        CHECK_EQ(sp_news(&h, NULL, NULL), 0);
+        CHECK_EQ(sp_info(&h).orphans, sp_info(&h).conns);
+        sp_idle(&h, h.now + SP_HOUR, NULL);
+        all_free();
+        sp_down(&h);
+    }
+}
+
+/* Unread data, or data that comes, resets: the peer learns of the loss. */
+TEST(release_with_unread_data_resets)
+{
+    up(4);
+    make(4);
+    (void)sp_news(&h, NULL, NULL);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[4].c), 0);
+    sp_drain(&h);
+    CHECK_EQ(h.log_n, 1);
+    CHECK(h.log[0].s.flags & PAIR_RST);
+    all_free();
+    meet(0);
+    (void)sp_news(&h, NULL, NULL);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+    sp_drain(&h);
+    CHECK(h.log[0].s.flags & PAIR_FIN);
+    sp_say(&h, &g[0], PAIR_ACK, "too late", 8);
+    sp_drain(&h);
+    CHECK_EQ(h.log_n, 1);
+    CHECK(h.log[0].s.flags & PAIR_RST);
+    all_free();
+    sp_down(&h);
+}
+
+/* What was queued before the release still arrives, and then the FIN. */
+TEST(release_sends_what_was_queued)
+{
+    uint32_t k;
+    up(4);
+    meet(0);
+    g[0].answer = 1;
+    CHECK_EQ(tcpsm_send(g[0].c, text, 4096, 0), 4096);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+    for (k = 0; k < 10 && !(g[0].flags & PAIR_FIN); k++) {
+        sp_drain(&h);
+        sp_idle(&h, h.now + SP_SECOND, NULL);
+    }
+    CHECK_EQ(g[0].got, 4096);
+    CHECK(g[0].flags & PAIR_FIN);
+    sp_say(&h, &g[0], PAIR_ACK | PAIR_FIN, NULL, 0);
+    sp_drain(&h);
+    all_free();
+    sp_down(&h);
+}
+
+/* ---- orphans end ------------------------------------------------------- */
+
+/* A peer that never opens its window, but answers every probe, for ever */
+static void stubborn(uint32_t timeout_ms, uint32_t linger)
+{
+    tcpsm_stack_config cfg = sp_config(4);
+    tcpsm_time end;
+    uint32_t ack;
+    cfg.conn.user_timeout_ms = timeout_ms;
+    up_with(&cfg);
+    meet(0);
+    if (linger)
+        CHECK_EQ(tcpsm_set(g[0].c, TCPSM_SET_LINGER, linger), 0);
+    g[0].wnd = 0;
+    sp_say(&h, &g[0], PAIR_ACK, NULL, 0);
+    ack = g[0].ack;
+    CHECK_EQ(tcpsm_send(g[0].c, text, 1000, 0), 1000);
+    sp_drain(&h);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+    for (end = h.now + 7 * SP_DAY; h.now < end && sp_info(&h).conns != 0;) {
+        tcpsm_time d = tcpsm_stack_deadline(h.st);
+        CHECK(d != TCPSM_NEVER); /* law 7 */
+        if (d > h.now)
+            h.now = d;
+        (void)sp_news(&h, NULL, NULL);
+        while (sp_output(&h) > 0)
+            if (!(g[0].flags & PAIR_RST)) /* takes nothing, answers all */
+                (void)sp_raw(&h, &g[0], g[0].seq, ack, PAIR_ACK, NULL, 0);
+    }
+    all_free();
+    sp_down(&h);
+}
+
+TEST(orphan_at_a_zero_window_ends)
+{
+    stubborn(0, 0);
+}
+
+TEST(orphan_at_a_zero_window_ends_without_a_user_timeout)
+{
+    stubborn(TCPSM_OFF, 0);
+}
+
+TEST(orphan_at_a_zero_window_ends_when_linger_says)
+{
+    stubborn(0, 3000);
+}
+
+TEST(orphan_whose_peer_vanished_ends_without_a_user_timeout)
+{
+    tcpsm_stack_config cfg = sp_config(ROOM);
+    uint32_t i;
+    cfg.conn.user_timeout_ms = TCPSM_OFF;
+    for (i = 0; i < SCENES; i++) {
+        if (scene[i].make == timed_out)
+            continue;
+        up_with(&cfg);
+        make(i);
+        release(i);
+        sp_idle(&h, h.now + 7 * SP_DAY, NULL);
+        all_free();
+        sp_down(&h);
+    }
+}
+
+/* A peer that acknowledges our FIN and then only keeps talking */
+TEST(orphan_in_fin_wait_2_ends)
+{
+    tcpsm_time end;
+    up(4);
+    meet(0);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+    sp_drain(&h);
+    for (end = h.now + SP_HOUR; h.now < end && sp_info(&h).conns != 0;) {
+        sp_idle(&h, h.now + SP_SECOND, NULL);
+        if (sp_info(&h).conns != 0)
+            sp_say(&h, &g[0], PAIR_ACK, NULL, 0);
+    }
+    all_free();
+    sp_down(&h);
+}
+
+/* Orphans count as connections: they are never more than there are. */
+TEST(orphans_are_bounded_by_the_connections)
+{
+    tcpsm_tuple t;
+    tcpsm_conn *c = NULL;
+    uint32_t i;
+    up(10);
+    for (i = 0; i < 10; i++)
+        meet(i);
+    for (i = 0; i < 10; i++)
+        CHECK_EQ(tcpsm_stack_release(h.st, g[i].c), 0);
+    sp_quiet(&h);
+    CHECK_EQ(sp_info(&h).orphans, 10);
+    sp_ghost_init(&g[20], 20, 999);
+    sp_name(&g[20], &t);
+    CHECK_EQ(tcpsm_stack_connect(h.st, &t, NULL, &c, h.now), TCPSM_E_SPACE);
+    sp_ghost_init(&g[21], 21, 80);
+    sp_say(&h, &g[21], PAIR_SYN, NULL, 0);
+    CHECK_EQ(h.in.drop, TCPSM_DROP_FULL);
+    sp_idle(&h, h.now + SP_HOUR, NULL);
+    all_free();
+    CHECK_EQ(tcpsm_stack_connect(h.st, &t, NULL, &c, h.now), 0);
+    sp_down(&h);
+}
+
+/* ---- yours until released ---------------------------------------------- */
+
+TEST(connection_that_is_over_stays_until_released)
+{
+    uint32_t i, k;
+    uint64_t ref;
+    char buf[64];
+    up(3);
+    meet(0);
+    ref = tcpsm_stack_ref(h.st, g[0].c);
+    sp_say(&h, &g[0], PAIR_ACK | PAIR_FIN, "the last words", 14);
+    CHECK_EQ(tcpsm_shutdown(g[0].c), 0);
+    sp_drain(&h);
+    sp_say(&h, &g[0], PAIR_ACK, NULL, 0);
+    CHECK_EQ(tcpsm_state(g[0].c), TCPSM_CLOSED);
+    sp_quiet(&h);
+    for (i = 1; i < 500; i++) { /* others come and go */
+        for (k = 0; k < 2; k++)
+            meet(2 * i + k);
+        for (k = 0; k < 2; k++) {
+            CHECK(g[2 * i + k].c != g[0].c);
+            sp_say(&h, &g[2 * i + k], PAIR_RST, NULL, 0);
+            CHECK_EQ(tcpsm_stack_release(h.st, g[2 * i + k].c), 0);
+        }
+        sp_quiet(&h);
+        CHECK_EQ(sp_info(&h).conns, 1);
+    }
+    CHECK(tcpsm_stack_deref(h.st, ref) == g[0].c);
+    CHECK_EQ(tcpsm_receive(g[0].c, buf, sizeof buf), 14);
+    CHECK_MEM(buf, "the last words", 14);
+    CHECK_EQ(tcpsm_receive(g[0].c, buf, sizeof buf), TCPSM_E_EOF);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+    sp_drain(&h);
+    all_free();
+    sp_down(&h);
+}
+
+/* Nothing frees them, however long and however dead. */
+TEST(connections_that_are_over_are_not_reused)
+{
+    uint32_t i;
+    tcpsm_tuple t;
+    tcpsm_conn *c = NULL;
+    up(SCENES - 12);
+    for (i = 12; i < SCENES; i++)
+        make(i);
+    sp_quiet(&h);
+    sp_idle(&h, h.now + SP_DAY, NULL);
+    CHECK_EQ(sp_info(&h).conns, SCENES - 12);
+    sp_ghost_init(&g[100], 100, 999);
+    sp_name(&g[100], &t);
+    CHECK_EQ(tcpsm_stack_connect(h.st, &t, NULL, &c, h.now), TCPSM_E_SPACE);
+    CHECK(c == NULL);
+    for (i = 12; i < SCENES; i++)
+        release(i);
+    sp_quiet(&h);
+    all_free();
+    sp_down(&h);
+}
+
+/* Aborted, and the reset is not out yet: its name is nobody's. */
+TEST(name_of_an_aborted_connection_is_free_at_once)
+{
+    tcpsm_conn *c;
+    up(4);
+    meet(0);
+    sp_quiet(&h);
+    CHECK_EQ(tcpsm_abort(g[0].c), 0);
+    CHECK_EQ(sp_raw(&h, &g[0], g[0].seq, g[0].ack, PAIR_ACK, "x", 1), 0);
+    CHECK(h.in.conn == NULL);
+    CHECK_EQ(sp_raw(&h, &g[0], g[0].seq + 5000, 0, PAIR_SYN, NULL, 0), 0);
+    CHECK_EQ(sp_info(&h).syns, 1);
+    sp_quiet(&h);
+    g[0].seq += 5001;
+    sp_idle(&h, h.now + SP_SECOND, NULL); /* the SYN-ACK again */
+    sp_say(&h, &g[0], PAIR_ACK, NULL, 0);
+    c = tcpsm_stack_accept(h.st, NULL);
+    CHECK(c != NULL && c != g[0].c);
+    CHECK_EQ(tcpsm_state(c), TCPSM_ESTABLISHED);
+    CHECK_EQ(tcpsm_state(g[0].c), TCPSM_CLOSED);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+    CHECK_EQ(tcpsm_stack_release(h.st, c), 0);
+    sp_idle(&h, h.now + SP_HOUR, NULL);
+    all_free();
+    sp_down(&h);
+}
+
+/* TIME-WAIT ends, also when nobody looked for longer than any counter */
+TEST(time_wait_is_over_however_long_nobody_looked)
+{
+    static const tcpsm_time leap[] = {61 * SP_SECOND,
+                                      SP_DAY,
+                                      (tcpsm_time)1 << 32,
+                                      ((tcpsm_time)1 << 47) + 1,
+                                      ((tcpsm_time)1 << 47) + SP_DAY,
+                                      ((tcpsm_time)1 << 48) + SP_SECOND,
+                                      (tcpsm_time)3 << 47};
+    uint32_t i;
+    for (i = 0; i < sizeof leap / sizeof *leap; i++) {
+        CONTEXT("leap %llu", (unsigned long long)leap[i]);
+        up(4);
+        over(0);
+        CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+        sp_quiet(&h);
+        CHECK_EQ(sp_info(&h).timewaits, 1);
+        h.now += leap[i];
+        CHECK_EQ(sp_output(&h), 0);
+        CHECK_EQ(sp_info(&h).timewaits, 0);
+        sp_down(&h);
+    }
+}
+
+/* ---- not accepted yet -------------------------------------------------- */
+
+TEST(accept_gives_one_that_was_reset)
+{
+    char buf[8];
+    tcpsm_conn *c;
+    up(4);
+    sp_ghost_init(&g[0], 0, 80);
+    sp_say(&h, &g[0], PAIR_SYN, NULL, 0);
+    sp_drain(&h);
+    sp_say(&h, &g[0], PAIR_ACK, "abc", 3);
+    sp_say(&h, &g[0], PAIR_RST, NULL, 0);
+    sp_drain(&h);
+    CHECK_EQ(sp_news(&h, NULL, NULL), 0);
+    c = tcpsm_stack_accept(h.st, NULL);
+    CHECK(c != NULL);
+    CHECK_EQ(tcpsm_state(c), TCPSM_CLOSED);
+    CHECK_EQ(tcpsm_error(c), TCPSM_E_RESET);
+    CHECK_EQ(sp_news(&h, NULL, NULL), 1);
+    CHECK_EQ(tcpsm_receive(c, buf, sizeof buf), 3);
+    CHECK_EQ(tcpsm_receive(c, buf, sizeof buf), TCPSM_E_RESET);
+    CHECK(tcpsm_stack_accept(h.st, NULL) == NULL);
+    CHECK_EQ(tcpsm_stack_release(h.st, c), 0);
+    sp_drain(&h);
+    all_free();
+    sp_down(&h);
+}
+
+/* They die in the queue, in every way; accept still gives each once, in
+   order, and the backlog is free again after. */
+TEST(connections_that_die_before_accept)
+{
+    tcpsm_stack_config cfg = sp_config(16);
+    uint32_t i, n = 6;
+    tcpsm_tuple t;
+    tcpsm_ret l, got;
+    up_with(&cfg);
+    memset(&t, 0, sizeof t);
+    t.local_port = 81;
+    l = tcpsm_stack_listen(h.st, &t, n, 0, NULL);
+    CHECK_GE(l, 0);
+    for (i = 0; i < n; i++) {
+        sp_ghost_init(&g[i], i, 81);
+        sp_say(&h, &g[i], PAIR_SYN, NULL, 0);
+        sp_drain(&h);
+        sp_say(&h, &g[i], PAIR_ACK, NULL, 0);
+    }
+    CHECK_EQ(sp_info(&h).unaccepted, n);
+    sp_ghost_init(&g[n], n, 81);
+    sp_say(&h, &g[n], PAIR_SYN, NULL, 0);
+    CHECK_EQ(h.in.drop, TCPSM_DROP_FULL);
+    sp_say(&h, &g[0], PAIR_RST, NULL, 0);
+    sp_say(&h, &g[1], PAIR_ACK | PAIR_FIN, NULL, 0);
+    sp_say(&h, &g[2], PAIR_ACK, text, 1000);
+    sp_say(&h, &g[2], PAIR_RST, NULL, 0);
+    sp_say(&h, &g[5], PAIR_RST, NULL, 0);
+    sp_drain(&h);
+    sp_idle(&h, h.now + SP_DAY, NULL);
+    sp_look(&h);
+    for (i = 0; i < n; i++) {
+        tcpsm_conn *c = tcpsm_stack_accept(h.st, &got);
+        CHECK(c != NULL);
+        CHECK_EQ(got, l);
+        tcpsm_name(c, &t);
+        CHECK_EQ(t.remote_port, g[i].port);
+        g[i].c = c;
+        CHECK_EQ(tcpsm_error(c),
+                 i == 0 || i == 2 || i == 5 ? TCPSM_E_RESET : 0);
+    }
+    CHECK(tcpsm_stack_accept(h.st, NULL) == NULL);
+    for (i = 0; i < n; i++)
+        CHECK_GE(tcpsm_stack_release(h.st, g[i].c), 0);
+    sp_idle(&h, h.now + SP_HOUR, NULL);
+    all_free();
+    sp_say(&h, &g[n], PAIR_SYN, NULL, 0);
+    CHECK_EQ(h.in.drop, TCPSM_DROP_NONE);
+    sp_down(&h);
+}
+
+TEST(unlisten_resets_what_nobody_accepted)
+{
+    uint32_t i, resets = 0;
+    tcpsm_tuple t;
+    tcpsm_ret l;
+    up(8);
+    memset(&t, 0, sizeof t);
+    t.local_port = 81;
+    l = tcpsm_stack_listen(h.st, &t, 0, 0, NULL);
+    for (i = 0; i < 6; i++) {
+        sp_ghost_init(&g[i], i, 81);
+        sp_say(&h, &g[i], PAIR_SYN, NULL, 0);
+        sp_drain(&h);
+        if (i < 4)
+            sp_say(&h, &g[i], PAIR_ACK, NULL, 0);
+    }
+    g[0].c = tcpsm_stack_accept(h.st, NULL);
+    CHECK_GE(tcpsm_stack_unlisten(h.st, l), 0);
+    CHECK_EQ(tcpsm_stack_unlisten(h.st, l), TCPSM_E_NONE);
+    CHECK(tcpsm_stack_accept(h.st, NULL) == NULL);
+    sp_drain(&h);
+    for (i = 0; i < 6; i++)
+        resets += !!(g[i].flags & PAIR_RST);
+    CHECK_EQ(resets, 5);
+    CHECK(!(g[0].flags & PAIR_RST));
+    CHECK_EQ(sp_info(&h).conns, 1);
+    CHECK_EQ(sp_info(&h).syns, 0);
+    CHECK_EQ(tcpsm_state(g[0].c), TCPSM_ESTABLISHED);
+    sp_down(&h);
+}
+
+/* ---- references -------------------------------------------------------- */
+
+TEST(references_know_their_generation)
+{
+    static uint64_t ref[5000];
+    uint32_t i, k, n = sizeof ref / sizeof *ref;
+    up(2);
+    for (i = 0; i < n; i++) {
+        meet(i);
+        ref[i] = tcpsm_stack_ref(h.st, g[i].c);
+        CHECK((uint32_t)ref[i] < 2);
+        CHECK(tcpsm_stack_deref(h.st, ref[i]) == g[i].c);
+        if (i > 0)
+            CHECK(tcpsm_stack_deref(h.st, ref[i - 1]) == NULL);
+        sp_say(&h, &g[i], PAIR_RST, NULL, 0);
+        CHECK(tcpsm_stack_deref(h.st, ref[i]) == g[i].c); /* only dead */
+        CHECK_EQ(tcpsm_stack_release(h.st, g[i].c), 0);
+        CHECK(tcpsm_stack_deref(h.st, ref[i]) == NULL);
+        sp_quiet(&h);
+    }
+    all_free();
+    meet(0);
+    for (k = 0; k < n; k++)
+        CHECK(tcpsm_stack_deref(h.st, ref[k]) == NULL);
+    for (i = 0; i < n; i += 37)
+        for (k = i + 1; k < n; k++)
+            CHECK(ref[i] != ref[k]);
+    CHECK(tcpsm_stack_deref(h.st, UINT64_MAX) == NULL);
+    CHECK(tcpsm_stack_deref(h.st, tcpsm_stack_ref(h.st, g[0].c) + 2) == NULL);
+    CHECK(tcpsm_stack_deref(h.st, tcpsm_stack_ref(h.st, g[0].c) ^
+                                      (uint64_t)1 << 63) == NULL);
+    sp_down(&h);
+}
+
+TEST(references_to_what_is_free_or_not_accepted)
+{
+    uint64_t i;
+    uint32_t at = 0;
+    tcpsm_conn *c;
+    up(3);
+    for (i = 0; i < 8; i++) /* nothing is there yet */
+        CHECK(tcpsm_stack_deref(h.st, i) == NULL);
+    sp_ghost_init(&g[0], 0, 80);
+    sp_say(&h, &g[0], PAIR_SYN, NULL, 0);
+    sp_drain(&h);
+    sp_say(&h, &g[0], PAIR_ACK, NULL, 0);
+    c = tcpsm_stack_walk(h.st, &at);
+    CHECK(c != NULL);
+    CHECK_EQ(tcpsm_stack_release(h.st, c), TCPSM_E_ARG); /* not yours yet */
+    CHECK(tcpsm_stack_walk(h.st, &at) == NULL);
+    CHECK(tcpsm_stack_accept(h.st, NULL) == c);
+    CHECK_EQ(tcpsm_stack_release(h.st, c), 0);
+    sp_down(&h);
+}
+
+TEST(pointers_of_another_stack_are_refused)
+{
+    tcpsm_stack_config cfg = sp_config(4);
+    tcpsm_conn *c, *x;
+    tcpsm_conn plain;
+    up(4);
+    c = meet(0);
+    sp_up(&other, &cfg, 32, SP_SECOND);
+    sp_listen(&other, 80, 0);
+    CHECK_EQ(tcpsm_stack_release(other.st, c), TCPSM_E_ARG);
+    CHECK_EQ(tcpsm_stack_forget(other.st, c), TCPSM_E_ARG);
+    CHECK_EQ(tcpsm_stack_release(h.st, NULL), TCPSM_E_ARG);
+    CHECK_EQ(tcpsm_stack_forget(h.st, NULL), TCPSM_E_ARG);
+    memset(&plain, 0, sizeof plain);
+    CHECK_EQ(tcpsm_init(&plain, &cfg.conn), 0);
+    CHECK_EQ(tcpsm_stack_release(h.st, &plain), TCPSM_E_ARG);
+    /* the neighbours, and what is no beginning of any */
+    CHECK_EQ(tcpsm_stack_release(h.st, c + 1), TCPSM_E_ARG);
+    CHECK_EQ(tcpsm_stack_release(h.st, c - 1), TCPSM_E_ARG);
+    CHECK_EQ(tcpsm_stack_release(h.st, c + 4), TCPSM_E_ARG);
+    x = (tcpsm_conn *)(void *)((uint8_t *)(void *)c + 8);
+    CHECK_EQ(tcpsm_stack_release(h.st, x), TCPSM_E_ARG);
+    x = (tcpsm_conn *)(void *)h.block;
+    CHECK_EQ(tcpsm_stack_release(h.st, x), TCPSM_E_ARG);
+    CHECK_EQ(tcpsm_state(c), TCPSM_ESTABLISHED);
+    CHECK_EQ(tcpsm_stack_release(h.st, c), 0);
+    sp_down(&other);
+    sp_down(&h);
+}
+
+TEST(feeding_calls_of_layer_1_are_refused)
+{
+    tcpsm_conn before;
+    tcpsm_tuple t;
+    tcpsm_in in;
+    tcpsm_out o;
+    uint8_t out[2048];
+    uint32_t i;
+    up(ROOM);
+    for (i = 0; i < SCENES; i++) {
+        make(i);
+        memcpy(&before, g[i].c, sizeof before);
+        sp_name(&g[i], &t);
+        sp_in(&in, h.seg,
+              sp_write(h.seg, &g[i], g[i].seq, g[i].ack, PAIR_ACK, NULL, 0,
+                       "x", 1));
+        memset(&o, 0, sizeof o);
+        o.buf = out;
+        o.cap = sizeof out;
+        CHECK_EQ(tcpsm_open(g[i].c, &t, h.now), TCPSM_E_OWNED);
+        CHECK_EQ(tcpsm_listen(g[i].c, &t, h.now), TCPSM_E_OWNED);
+        CHECK_EQ(tcpsm_input(g[i].c, &in, h.now), TCPSM_E_OWNED);
+        CHECK_EQ(tcpsm_output(g[i].c, &o, h.now), TCPSM_E_OWNED);
+        CHECK_EQ(tcpsm_icmp(g[i].c, out, 64, 4, h.now), TCPSM_E_OWNED);
+        CHECK_EQ(tcpsm_import(g[i].c, &h.cfg.conn, out, 64, h.now),
+                 TCPSM_E_OWNED);
+        CHECK_MEM(&before, g[i].c, sizeof before);
+    }
+    sp_down(&h);
+}
+
+TEST(walk_shows_every_connection_once)
+{
+    uint32_t i, at = 0, n = 0, again = 0;
+    tcpsm_conn *c;
+    up(ROOM);
+    for (i = 0; i < 10; i++)
+        meet(i);
+    for (i = 0; i < 5; i++)
+        CHECK_EQ(tcpsm_stack_release(h.st, g[2 * i].c), 0);
+    sp_quiet(&h);
+    sp_ghost_init(&g[10], 10, 80);
+    sp_say(&h, &g[10], PAIR_SYN, NULL, 0);
+    sp_drain(&h);
+    sp_say(&h, &g[10], PAIR_ACK, NULL, 0);
+    while ((c = tcpsm_stack_walk(h.st, &at)) != NULL) {
+        tcpsm_tuple t;
+        tcpsm_name(c, &t);
+        CHECK_EQ(again >> (t.remote_port - SP_PORT) & 1, 0);
+        again |= 1u << (t.remote_port - SP_PORT);
+        n++;
+    }
+    CHECK_EQ(n, 11);
+    CHECK_EQ(again, 0x7FF);
+    CHECK(tcpsm_stack_walk(h.st, &at) == NULL);
+    /* "to abort, those that are not yours" */
+    for (at = 0; (c = tcpsm_stack_walk(h.st, &at)) != NULL;)
+        CHECK_GE(tcpsm_abort(c), 0);
+    sp_quiet(&h);
+    CHECK_EQ(sp_info(&h).orphans, 0);
+    for (i = 0; i < 11; i++)
+        CHECK(g[i].flags & PAIR_RST);
+    sp_down(&h);
+}
+
+TEST(abort_of_all_that_match)
+{
+    tcpsm_tuple t;
+    uint32_t i;
+    up(ROOM);
+    for (i = 0; i < 10; i++)
+        meet(i);
+    for (i = 10; i < 14; i++)
+        sp_call_up(&h, &g[i], i, 900);
+    sp_quiet(&h);
+    memset(&t, 0, sizeof t);
+    t.local_port = 900;
+    CHECK_EQ(tcpsm_stack_abort(h.st, &t), 4);
+    sp_quiet(&h);
+    for (i = 0; i < 14; i++)
+        CHECK_EQ(!!(g[i].flags & PAIR_RST), i >= 10);
+    memset(&t, 0, sizeof t);
+    CHECK_EQ(tcpsm_stack_abort(h.st, &t), 10);
+    sp_quiet(&h);
+    for (i = 0; i < 14; i++) {
+        CHECK(g[i].flags & PAIR_RST);
+        CHECK_EQ(tcpsm_stack_release(h.st, g[i].c), 0);
+    }
+    all_free();
+    sp_down(&h);
+}
+
+/* ---- lent memory ------------------------------------------------------- */
+
+static void lend(uint32_t i)
+{
+    void *old;
+    CHECK_EQ(
+        tcpsm_attach(g[i].c, TCPSM_RECEIVE, mine[0], sizeof mine[0], &old),
+        0);
+    CHECK(old != NULL || i < 2);
+    CHECK_EQ(tcpsm_attach(g[i].c, TCPSM_SEND, mine[1], sizeof mine[1], &old),
+             0);
+}
+
+static void untouched(void)
+{
+    uint32_t k;
+    for (k = 0; k < sizeof mine; k++)
+        CHECKF(mine[k / sizeof mine[0]][k % sizeof mine[0]] == 0xE7,
+               "byte %u was written", k);
+}
+
+static uint32_t named(const tcpsm_conn *c, uint32_t *taken)
+{
+    tcpsm_conn *x;
+    uint32_t n = 0, ev = 0;
+    while ((x = tcpsm_stack_next(h.st, &ev)) != NULL) {
+        CHECK(x == c);
+        *taken = ev;
+        n++;
+    }
+    return n;
+}
+
+/* Once more, with EV_DONE, whatever the state was; after that the memory
+   is not touched, though the peer goes on. */
+static void lent(int vanished)
+{
+    uint32_t i, k, n, ev;
+    for (i = 0; i < SCENES; i++) {
+        up(ROOM);
+        make(i);
+        lend(i);
+        while (sp_news(&h, NULL, NULL) != 0)
+            ;
+        release(i);
+        for (n = k = 0; k < 4000 && n == 0; k++) {
+            ev = 0;
+            n = named(g[i].c, &ev);
+            if (n != 0)
+                break;
+            sp_drain(&h);
+            if (!vanished && g[i].segments && !(g[i].flags & PAIR_RST) &&
+                g[i].flags != PAIR_SYN) {
+                g[i].wnd = 60000;
+                g[i].segments = 0;
+                sp_say(&h, &g[i],
+                       PAIR_ACK | (fin_said[i] || !g[i].fin ? 0 : PAIR_FIN),
+                       NULL, 0);
+                fin_said[i] |= g[i].fin;
+            }
+            h.now += SP_SECOND;
+        }
+        CHECK_EQ(n, 1);
+        CHECK(ev & TCPSM_EV_DONE);
+        memset(mine, 0xE7, sizeof mine);
+        CHECK_EQ(sp_news(&h, NULL, NULL), 0);
+        for (k = 0; k < 20; k++) {
+            sp_say(&h, &g[i], PAIR_ACK, "still here?", 11);
+            sp_quiet(&h);
+            h.now += SP_SECOND;
+        }
+        CHECK_EQ(sp_news(&h, NULL, NULL), 0);
+        untouched();
+        all_free();
+        sp_down(&h);
+    }
+}
+
+TEST(lent_memory_comes_back_when_the_peer_goes_along)
+{
+    lent(0);
+}
+
+TEST(lent_memory_comes_back_when_the_peer_is_gone)
+{
+    lent(1);
+}
+
+/* The tables are memory of yours, too; one of the three is enough. */
+TEST(lent_memory_of_each_kind_comes_back)
+{
+    static const uint32_t what[] = {TCPSM_RECEIVE, TCPSM_SEND, TCPSM_TABLES};
+    uint32_t i, k, ev, n;
+    for (i = 0; i < 3; i++) {
+        CONTEXT("kind %u", what[i]);
+        up(8);
+        meet(0);
+        meet(1);
+        while (sp_news(&h, NULL, NULL) != 0)
+            ;
+        CHECK_EQ(tcpsm_attach(g[0].c, what[i], mine[0], sizeof mine[0], NULL),
+                 0);
+        CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+        CHECK_EQ(tcpsm_stack_release(h.st, g[1].c), 0);
+        sp_drain(&h);
+        sp_say(&h, &g[0], PAIR_RST, NULL, 0);
+        sp_say(&h, &g[1], PAIR_RST, NULL, 0);
+        for (n = k = 0; k < 5; k++) {
+            ev = 0;
+            n += named(g[0].c, &ev);
+            CHECK(n == 0 || ev == 0 || (ev & TCPSM_EV_DONE));
+            sp_drain(&h);
+        }
+        CHECK_EQ(n, 1);
+        all_free();
+        sp_down(&h);
+    }
+}
+
+/* Taken back before the release, there is nothing to report. */
+TEST(lent_memory_taken_back_is_not_reported)
+{
+    void *old;
+    up(8);
+    meet(0);
+    while (sp_news(&h, NULL, NULL) != 0)
+        ;
+    CHECK_EQ(tcpsm_attach(g[0].c, TCPSM_TABLES, mine[0], 512, NULL), 0);
+    CHECK_EQ(tcpsm_attach(g[0].c, TCPSM_TABLES, NULL, 0, &old), 0);
+    CHECK(old == mine[0]);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+    sp_drain(&h);
+    sp_say(&h, &g[0], PAIR_RST, NULL, 0);
+    sp_drain(&h);
+    CHECK_EQ(sp_news(&h, NULL, NULL), 0);
+    all_free();
+    sp_down(&h);
+}
+
+/* Between the naming and the following next the pointer is still good. */
+TEST(lent_memory_names_a_connection_that_can_be_read)
+{
+    uint32_t ev = 0;
+    tcpsm_conn *c;
+    int tag = 5;
+    up(2);
+    meet(0);
+    meet(1);
+    tcpsm_set_user(g[0].c, &tag);
+    while (sp_news(&h, NULL, NULL) != 0)
+        ;
+    lend(0);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+    sp_drain(&h);
+    sp_say(&h, &g[0], PAIR_RST, NULL, 0);
+    sp_drain(&h);
+    c = tcpsm_stack_next(h.st, &ev);
+    CHECK(c == g[0].c);
+    CHECK(ev & TCPSM_EV_DONE);
+    CHECK(tcpsm_user(c) == &tag);
+    CHECK_EQ(tcpsm_error(c), TCPSM_E_RESET);
+    CHECK_EQ(sp_info(&h).conns, 2);
+    CHECK(tcpsm_stack_next(h.st, &ev) == NULL);
+    CHECK_EQ(sp_info(&h).conns, 1);
+    sp_down(&h);
+}
+
+/* ---- forget ------------------------------------------------------------ */
+
+TEST(forget_in_every_state_says_nothing)
+{
+    uint32_t i;
+    for (i = 0; i < SCENES; i++) {
+        uint64_t ref;
+        up(ROOM);
+        make(i);
+        lend(i);
+        ref = tcpsm_stack_ref(h.st, g[i].c);
+        CHECK_EQ(tcpsm_stack_forget(h.st, g[i].c), 0);
+        memset(mine, 0xE7, sizeof mine);
+        CHECK(tcpsm_stack_deref(h.st, ref) == NULL);
+        CHECK_EQ(tcpsm_stack_forget(h.st, g[i].c), TCPSM_E_ARG);
+        CHECK_EQ(tcpsm_stack_release(h.st, g[i].c), TCPSM_E_ARG);
+        CHECK_EQ(sp_news(&h, NULL, NULL), 0);
+        CHECK_EQ(sp_drain(&h), 0);
+        all_free();
+        sp_idle(&h, h.now + SP_HOUR, NULL);
+        CHECK_EQ(h.log_n, 0);
+        CHECK_EQ(tcpsm_stack_deadline(h.st), TCPSM_NEVER);
+        untouched();
+        sp_down(&h);
+    }
+}
