@@ -37,6 +37,11 @@ same() {
     return 1
 }
 
+# status_is STATUS EXPECTED [FILE]: of what wrote FILE ($log)
+status_is() {
+    same "exit status ($(tail -n 1 "${3:-$log}"))" "$1" "$2"
+}
+
 # run TEST TOOL...: the function of that name, if the tools are there
 run() {
     local name=$1 tool
@@ -212,10 +217,117 @@ python_client() {
     done
 }
 
-# start: builds, makes namespaces c and s, or fails all
+# ---- the programs for many connections -------------------------------------
+
+httpd=build/tun-httpd getter=build/tun-get
+many=tests/interop/many.py
+
+# stat NAME...: those numbers of the server, one a line. The connection that
+# asks counts itself. It closes first, so none is left in TIME-WAIT.
+stat() {
+    get $four/stats >"$tmp/stats" || return
+    local n
+    for n in "$@"; do
+        awk -v n="$n" '$1 == n { v = $2; f = 1 } END { print f ? v : "none" }' \
+            "$tmp/stats"
+    done
+}
+
+stat_is() { # NAME VALUE
+    [ "$(stat "$1")" = "$2" ]
+}
+
+# settles NAME VALUE: within five seconds
+settles() {
+    within 50 stat_is "$@" && return
+    why="$1 is $(stat "$1"), not $2 ($me:${BASH_LINENO[0]})"
+    return 1
+}
+
+# arrived FILE: that is what comes on standard input. Faster than a hash of
+# each, and the same.
+arrived() {
+    cmp - "$1" >"$log" 2>&1 && return
+    why="other bytes came: $(cat "$log") ($me:${BASH_LINENO[0]})"
+    return 1
+}
+
+# python EXPECTED WHAT ADDRESS ARGUMENTS...: many.py, in namespace c
+python() {
+    local expected=$1
+    shift
+    same "what many.py $* saw" "$(in_ns c python3 $many "$@" 2>&1 |
+        tail -n 1)" "$expected"
+}
+
+# sum_of COUNT: that of /bytes/COUNT
+sum_of() {
+    $bulk seq "$1" | sha256sum | cut -d ' ' -f 1
+}
+
+# complaints NAME FILE: what tshark has against a capture that is worse than
+# a chat must be in tests/interop/complaints.txt under that name, and not
+# more often than it says there.
+#
+# The preferences: checksums are verified (off by default, because of
+# offloading, which a TUN device without --gso has not); HTTP is not looked
+# into, where bodies might be taken for something else.
+complaints() {
+    tshark -r "$2" -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE \
+        --disable-protocol http -q -z io,phs -z expert,note \
+        >"$tmp/expert" 2>&1 || {
+        why="tshark: $(tail -n 1 "$tmp/expert") ($me:${BASH_LINENO[0]})"
+        return 1
+    }
+    check grep -q '^ *tcp  *frames:' "$tmp/expert" || return
+    # Numbers in a text would make many of one.
+    grep -E '^ +[0-9]+ ' "$tmp/expert" |
+        sed -E 's/^ +([0-9]+) +[^ ]+ +[^ ]+ +/\1 /; s/ \[[^]]*\]//g
+            s, \(#[0-9]+\),,' |
+        awk '{ n = $1; sub(/^[0-9]+ /, ""); c[$0] += n }
+            END { for (k in c) print c[k] "\t" k }' |
+        sort -rn >"$tmp/complaints"
+    same "what tshark has against $1" "$(awk -F '\t' -v name="$1" '
+        NR == FNR {
+            if ($1 == name || $1 == "all")
+                most[$3] = $2
+            next
+        }
+        $1 > most[$2] + 0 { print $1 " " $2 "; " }
+        ' tests/interop/complaints.txt "$tmp/complaints" | tr -d '\n')" ""
+}
+
+# Two namespaces with netsim between them: c - relay - s, where the program
+# is.
+through_relay() { # COMMAND OF THE SERVER -- WHAT=NUMBER...
+    local program=()
+    while [ "$1" != -- ]; do program+=("$1") && shift; done
+    shift
+    [ -n "$server" ] && stop "$server"
+    [ -n "${relayed:-}" ] && stop "$relayed"
+    background s "${program[@]}"
+    server=$pid
+    within 50 grep -q 'is up' "$out" || return
+    background c $relay "$@" r0 r1
+    relayed=$pid
+    within 50 grep -q ready "$out" || return
+    ip -n "$(ns c)" link set r1 netns "$(ns s)" || return
+    ip -n "$(ns c)" addr add 10.9.7.1/24 dev r0
+    ip -n "$(ns s)" addr add 10.9.7.2/24 dev r1
+    ip -n "$(ns c)" addr add fd09:7::1/64 dev r0
+    ip -n "$(ns s)" addr add fd09:7::2/64 dev r1
+    ip -n "$(ns c)" link set r0 up
+    ip -n "$(ns s)" link set r1 up
+    ip -n "$(ns c)" route add 10.9.8.0/24 via 10.9.7.2
+    ip -n "$(ns c)" route add fd09:8::/64 via fd09:7::2
+    in_ns s sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
+
+# start [PROGRAM...]: builds, makes namespaces c and s, or fails all
 start() {
     [ -n "$missing" ] && return
-    build tun/hello tun/bulk && build_relay || {
+    [ $# = 0 ] && set -- tun/hello tun/bulk
+    build "$@" && build_relay || {
         echo "FAIL build: $(tail -n 3 "$log" | tr '\n' ' ')"
         failed=1
         finish

@@ -1,0 +1,180 @@
+#!/bin/bash
+# flood.sh - tun-httpd under floods of SYNs, resets, ACKs and random segments
+# from addresses that do not answer. Linux's TCP connects by cookie meanwhile,
+# through a network that loses a packet in a thousand. Needs root.
+
+. "$(dirname "$0")/common.bash"
+
+flood=build/tests/support/flood idler=build/tests/support/idle
+hundred=104857600
+entries=64 # of the SYN table
+
+# c, the clients - relay - s, where the server is. The flood begins in s,
+# from which nothing leads to where it says that it comes from.
+arena() {
+    through_relay $httpd --idle 600 --put "$tmp/put" --syn-entries $entries \
+        -- loss=1000 || return
+    ip -n "$(ns s)" route add blackhole 198.18.0.0/15
+    ip -n "$(ns s)" route add blackhole 2001:2::/48
+}
+
+# What a flood must not change. The heap is that of the process: what the
+# stack has, it has from the beginning.
+snapshot() {
+    stat connections rings clients orphans unaccepted timewaits | tr '\n' ' '
+    awk '/^VmData/ { print $2 }' /proc/$server/status
+}
+
+# by_cookie COMMAND...: during which one connection more than the one that
+# asks is made by cookie. Once in a thousand times an entry is free.
+by_cookie() {
+    local before i
+    for i in 1 2 3; do
+        before=$(stat cookies_good)
+        "$@" || return
+        [ $(($(stat cookies_good) - before)) -ge 2 ] && return
+    done
+    why="no cookie came back ($me:${BASH_LINENO[0]})"
+    return 1
+}
+
+kernel_counts() { # NAME: of the clients' TCP
+    in_ns c nstat -asz "$1" | awk -v n="$1" '$1 == n { print $2 }'
+}
+
+# ---- SYNs -------------------------------------------------------------------
+
+syn_flood() { # from here on, until it is stopped
+    before=$(snapshot)
+    background c curl -g -sS -m 60 --limit-rate 25M -o "$tmp/long" \
+        $four/bytes/100M
+    long=$pid
+    within 50 test -s "$tmp/long" || return
+    background s $flood --rate 5000 syn 10.9.8.2 80
+    flooder=$pid
+    settles half_open $entries || return
+    check test "$(stat cookies_sent)" -gt 0
+}
+
+download_by_cookie() {
+    local a
+    for a in 10.9.8.2 fd09:8::2; do
+        by_cookie python "$hundred_sum timestamps sack scale" download $a \
+            $hundred || return
+    done
+    same "half-open ones" "$(stat half_open)" $entries
+}
+
+# That SACK is not only negotiated shows in how Linux recovers.
+upload_by_cookie() {
+    local recovered
+    recovered=$(kernel_counts TcpExtTCPSackRecovery)
+    by_cookie python \
+        "$hundred timestamps sack scale" upload 10.9.8.2 \
+        "$tmp/hundred" up || return
+    arrived "$tmp/hundred" <"$tmp/put/up" || return
+    check test "$(kernel_counts TcpExtTCPSackRecovery)" -gt "$recovered" ||
+        return
+    same "recoveries without SACK" "$(kernel_counts TcpExtTCPRenoRecovery)" 0
+}
+
+# The cookie itself has no room for them.
+without_timestamps() {
+    local status
+    in_ns c sysctl -q net.ipv4.tcp_timestamps=0
+    by_cookie python "$million_sum" download 10.9.8.2 1000000
+    status=$?
+    in_ns c sysctl -q net.ipv4.tcp_timestamps=1
+    return $status
+}
+
+many_by_cookie() {
+    local before
+    before=$(stat cookies_good)
+    background c $idler 100 80 10.9.8.2 fd09:8::2
+    within 100 grep -q '100 open' "$out" || {
+        why="not all are open: $(cat "$out")"
+        return 1
+    }
+    check test $(($(stat cookies_good) - before)) -ge 95 || return
+    kill -USR1 "$pid"
+    wait "$pid"
+    status_is $? 0 "$out"
+}
+
+established_meanwhile() { # what began before the flood
+    wait "$long"
+    arrived "$tmp/hundred" <"$tmp/long"
+}
+
+# The table is as full as before, and nothing else is left of it all.
+nothing_allocated() {
+    settles connections 1 || return
+    same "half-open ones" "$(stat half_open)" $entries || return
+    kill "$flooder"
+    wait "$flooder"
+    # Downloads end with the server's FIN, and their TIME-WAIT is its own.
+    same "connections, rings, clients, orphans, unaccepted ones, heap" \
+        "$(snapshot | cut -d ' ' -f 1-5,7)" \
+        "$(echo "$before" | cut -d ' ' -f 1-5,7)"
+}
+
+# ---- everything else --------------------------------------------------------
+
+# Of 50 connections that idle, and a download, the flood knows one.
+blind_floods() {
+    local a idle_pid idle_out port kind resets
+    background c $idler 50 80 10.9.8.2 fd09:8::2
+    idle_pid=$pid idle_out=$out
+    within 100 grep -q '50 open' "$out" || return
+    port=$(in_ns c ss -Htn dst 10.9.8.2 | awk '{ sub(/.*:/, "", $4); print $4 }' |
+        head -n 1)
+    background c curl -g -sS -m 60 --limit-rate 15M -o "$tmp/long" \
+        $six/bytes/100M
+    long=$pid
+    within 50 test -s "$tmp/long" || return
+    before=$(snapshot)
+    resets=$(stat resets)
+    for kind in rst ack random; do
+        in_ns s $flood --rate 10000 --count 5000 $kind 10.9.8.2 80 \
+            >"$log" || return
+        in_ns s $flood --rate 10000 --count 5000 $kind fd09:8::2 80 \
+            >"$log" || return
+        in_ns s $flood --rate 10000 --count 5000 --from 10.9.7.1 \
+            --port "$port" $kind 10.9.8.2 80 >"$log" || return
+    done
+    same "connections, rings, clients, orphans, unaccepted ones, \
+TIME-WAITs, heap" "$(snapshot)" "$before" || return
+    # 20 000 segments deserved one; there are about 200 a second.
+    resets=$(($(stat resets) - resets))
+    check test $resets -gt 0 || return
+    check test $resets -lt 4000 || return
+    check test "$(stat resets_held_back)" -gt 0 || return
+    kill -USR1 "$idle_pid"
+    wait "$idle_pid"
+    status_is $? 0 "$idle_out" || return
+    wait "$long"
+    arrived "$tmp/hundred" <"$tmp/long"
+}
+
+start tun-httpd tun/bulk tests/support/flood tests/support/idle
+if [ -z "$missing" ]; then
+    mkdir "$tmp/put"
+    $bulk seq $hundred >"$tmp/hundred"
+    hundred_sum=$(sum_of $hundred)
+    million_sum=$(sum_of 1000000)
+    arena || {
+        echo "FAIL start: $why"
+        failed=1
+        finish
+    }
+fi
+run syn_flood curl
+run download_by_cookie python3 curl
+run upload_by_cookie python3 curl nstat
+run without_timestamps python3 curl
+run many_by_cookie curl
+run established_meanwhile curl
+run nothing_allocated curl
+run blind_floods curl ss
+finish
