@@ -803,6 +803,29 @@ TEST(walk_shows_every_connection_once)
     sp_down(&h);
 }
 
+TEST(info_counts_both_sides)
+{
+    struct tcpsm_stack_info x;
+    up(8);
+    meet(0);
+    meet(1);
+    sp_call_up(&h, &g[2], 2, 900);
+    sp_call(&h, &g[3], 3, 901); /* SYN-SENT: does not count yet */
+    sp_ghost_init(&g[4], 4, 80);
+    sp_say(&h, &g[4], PAIR_SYN, NULL, 0);
+    x = sp_info(&h);
+    CHECK_EQ(x.accepted, 2);
+    CHECK_EQ(x.connected, 1);
+    CHECK_EQ(x.conns, 4);
+    CHECK_EQ(x.unaccepted, 0);
+    CHECK_EQ(x.syns, 1);
+    sp_say(&h, &g[3], PAIR_RST | PAIR_ACK, NULL, 0);
+    CHECK_EQ(tcpsm_error(g[3].c), TCPSM_E_REFUSED);
+    sp_quiet(&h);
+    CHECK_EQ(sp_info(&h).connected, 1);
+    sp_down(&h);
+}
+
 TEST(abort_of_all_that_match)
 {
     tcpsm_tuple t;
