@@ -176,6 +176,46 @@ TEST(exact_port_comes_before_port_zero)
     CHECK_EQ(who_gets_it(), all);
 }
 
+/* Ports that a table by port cannot keep apart. */
+TEST(many_ports_are_told_apart)
+{
+    tcpsm_ret l[16];
+    tcpsm_conn *c;
+    tcpsm_tuple t;
+    int i, k, round;
+
+    for (round = 0; round < 3; round++) {
+        many();
+        for (i = 0; i < 16; i++) {
+            l[i] = listen_at(NULL, 0, (uint16_t)(80 + 16 * i), 0, 0);
+            CHECK_GE(l[i], 0);
+        }
+        for (k = 0; k < 16; k++) {
+            static const int step[] = {1, 5, 11};
+            int gone = k * step[round] % 16;
+
+            for (i = 0; i < 16; i++) {
+                w.tuple.local_port = (uint16_t)(80 + 16 * i);
+                CHECK_EQ(who_gets_it(), l[i]);
+            }
+            CHECK_EQ(tcpsm_stack_unlisten(sw.st, l[gone]), 0);
+            l[gone] = -1;
+        }
+    }
+    /* nor does connect confuse them */
+    many();
+    for (i = 0; i < 16; i++)
+        CHECK_GE(listen_at(NULL, 0, (uint16_t)(49152 + 16 * i), 0, 0), 0);
+    for (i = 0; i < 4; i++) {
+        memset(&t, 0, sizeof t);
+        t.family = 4;
+        t.remote[0] = 10;
+        t.remote[3] = (uint8_t)(5 + i);
+        t.remote_port = 80;
+        CHECK_EQ(tcpsm_stack_connect(sw.st, &t, NULL, &c, w.p.now), 0);
+    }
+}
+
 /* RFC9293-MUST-43: with a remote, too; then it is for that one alone. */
 TEST(given_remote_comes_first)
 {
@@ -835,7 +875,8 @@ TEST(connect_chooses_the_address_by_prefix)
         uint8_t remote[4], local[4];
     } row[] = {{{10, 0, 0, 5}, {10, 0, 0, 1}},
                {{10, 0, 7, 5}, {10, 0, 7, 1}},
-               {{10, 0, 7, 200}, {10, 0, 7, 129}}};
+               {{10, 0, 7, 200}, {10, 0, 7, 129}},
+               {{172, 16, 4, 200}, {172, 16, 4, 1}}}; /* just so */
     tcpsm_conn *c;
     tcpsm_tuple t;
     uint32_t i;
@@ -847,7 +888,8 @@ TEST(connect_chooses_the_address_by_prefix)
     CHECK_EQ(stackwire_address("10.0.7.1", 4, 0, 24, 1), 0);
     CHECK_EQ(stackwire_address("10.0.7.129", 4, 0, 25, 1), 0);
     CHECK_EQ(stackwire_address("10.0.7.130", 4, 7, 25, 1), 0);
-    for (i = 0; i < 3; i++) {
+    CHECK_EQ(stackwire_address("172.16.4.1", 4, 0, 24, 1), 0);
+    for (i = 0; i < 4; i++) {
         t = to(1, 80);
         memcpy(t.remote, row[i].remote, 4);
         CHECK_EQ(tcpsm_stack_connect(sw.st, &t, NULL, &c, w.p.now), 0);
