@@ -1783,3 +1783,252 @@ TEST(entry_does_what_layer_1_does)
     }
     CHECK_GE(hatched, 100u);
 }
+
+/* --- names, clocks --- */
+
+/* A connection that is over and still its owner's does not stand in the way
+   of the next one of that name; nor does its release hurt that one. */
+TEST(name_is_free_when_the_connection_is_over)
+{
+    tcpsm_conn *old, *c;
+
+    START();
+    UP();
+    LISTENER(80, 0, 0);
+    old = HANDSHAKE("mss 1000");
+    IN("PA 1 ack 1 len 10");
+    IN_ANY("R 11");
+    CHECK_EQ(tcpsm_state(old), TCPSM_CLOSED);
+    w.irs += 5000;
+    c = HANDSHAKE("mss 1000");
+    CHECK(c != old);
+    CHECK_EQ(INFO(conns), 2);
+    GOT(old, 10);
+    CHECK_EQ(tcpsm_stack_release(sw.st, old), 0);
+    NONE();
+    CHECK_EQ(INFO(conns), 1);
+    w.got = 0;
+    IN("PA 1 ack 1 len 10");
+    CHECK(w.in.conn == c);
+    GOT(c, 10);
+    /* aborted, and the next SYN is there before the reset is out */
+    CHECK_EQ(tcpsm_abort(c), 0);
+    w.irs += 5000;
+    IN("S 0 mss 1000");
+    CHECK_EQ(INFO(syns), 1);
+    {
+        int resets = 0, answers = 0;
+
+        while (stackwire_next_out() != 0) {
+            stackwire__learn();
+            resets += (w.seg.flags & PAIR_RST) != 0;
+            answers += w.seg.flags == (PAIR_SYN | PAIR_ACK);
+        }
+        CHECK_EQ(resets, 1);
+        CHECK_EQ(answers, 1);
+    }
+    IN("A 1 ack 1");
+    old = ACCEPT();
+    CHECK(old != c);
+    CHECK_EQ(tcpsm_stack_release(sw.st, c), 0);
+    w.got = 0;
+    IN("PA 1 ack 1 len 10");
+    CHECK(w.in.conn == old);
+    GOT(old, 10);
+}
+
+/* Any clock will do, and any time to start at. */
+TEST(clock_may_start_anywhere)
+{
+    uint32_t p;
+    int d;
+
+    for (p = 0; p < 63; p += p == 0 ? 8 : 1)
+        for (d = -1; d <= 1; d++) {
+            tcpsm_time t = (tcpsm_time)1 << p;
+            tcpsm_conn *c;
+            tcpsm_ret n;
+            int i;
+
+            /* at, shortly before, and a minute before the power of two */
+            t = d == 0 ? t : t > 60000000 && d < 0 ? t - 60000000 : t - 1;
+            START();
+            CONTEXT("start 2^%u, %d", p, d);
+            sw.cfg.conn.flags = TCPSM_NO_ECN;
+            sw.cfg.syn_entries = 1;
+            w.p.now = w.t0 = p == 0 && d < 0 ? 0 : t;
+            UP();
+            LISTENER(80, 0, 0);
+            LISTENER(81, 0, TCPSM_LISTEN_ASK);
+            IN("S 0 mss 1000 ts 5 0 sackok ws 2");
+            OUT("SA 0 ack 1 mss 1460 ws 0 sackok ts * 5");
+            WAIT(1);
+            OUT("SA 0 ack 1 mss 1460 ws 0 sackok ts * 5");
+            WAIT(2);
+            OUT("SA 0 ack 1 mss 1460 ws 0 sackok ts * 5");
+            w.ts = 1;
+            w.ts_clock = 5;
+            IN("A 1 ack 1");
+            c = ACCEPT();
+            SENT(c, 10);
+            OUT("PA 1 ack 1 len 10");
+            IN("PA 1 ack 11 len 10");
+            WAIT(0.04);
+            OUT("A 11 ack 11");
+            GOT(c, 10);
+            CHECK_EQ(tcpsm_close(c), 0);
+            OUT("FA 11 ack 11");
+            IN("FA 11 ack 12");
+            OUT("A 12 ack 12");
+            CHECK_EQ(tcpsm_stack_release(sw.st, c), 0);
+            /* TIME-WAIT for a minute */
+            WAIT(59.8);
+            IN_ANY("PA 5 ack 12 len 1");
+            OUT("A 12 ack 12");
+            WAIT(0.4);
+            IN_ANY("PA 5 ack 12 len 1");
+            CHECK(stackwire_next_out() != 0);
+            CHECK_EQ(w.seg.flags, PAIR_RST);
+            /* a cookie */
+            PEER(1);
+            IN("S 0 mss 1000");
+            OUT("SA 0 ack 1 mss 1460");
+            PEER(2);
+            IN("S 0 mss 1000");
+            OUT("SA 0 ack 1 mss 1460");
+            CHECK_EQ(INFO(cookies_sent), 1);
+            w.p.now += 50000000;
+            DRAIN();
+            IN("A 1 ack 1");
+            c = ACCEPT();
+            /* a held SYN, for a minute */
+            for (i = 0; i < 40; i++) {
+                w.p.now += 1000000;
+                DRAIN();
+            }
+            CHECK_EQ(INFO(syns), 0);
+            PEER(3);
+            w.tuple.local_port = 81;
+            IN("S 0 mss 1000");
+            n = ask();
+            WAIT(59.9);
+            CHECK_EQ(tcpsm_stack_answer(sw.st, n, TCPSM_ACCEPT), 0);
+            OUT("SA 0 ack 1 mss 1460");
+            IN("A 1 ack 1");
+            ACCEPT();
+        }
+}
+
+/* "a now before the last one counts as the last one" */
+TEST(clock_going_back_changes_nothing)
+{
+    START();
+    UP();
+    LISTENER(80, 0, 0);
+    w.p.now += 10000000;
+    IN("S 0 mss 1000");
+    w.p.now -= 9000000;
+    CHECK(stackwire_next_out() != 0);
+    stackwire__learn();
+    CHECK_EQ(w.seg.flags, PAIR_SYN | PAIR_ACK);
+    w.p.now += 9000000;
+    NONE();
+    WAIT(1);
+    OUT("SA 0 ack 1 mss 1460");
+    w.p.now -= 5000000;
+    IN("PA 1 ack 1 len 10");
+    GOT(ACCEPT(), 10);
+    w.p.now += 5000000;
+    WAIT(0.04);
+    OUT("A 1 ack 11");
+}
+
+/* A laptop that slept for a year. */
+TEST(clock_that_jumps_expires_all)
+{
+    int i;
+
+    START();
+    sw.cfg.conns = 64;
+    sw.cfg.syn_entries = 64;
+    sw.cfg.rcv_ring = sw.cfg.snd_ring = 512;
+    UP();
+    LISTENER(80, 0, 0);
+    LISTENER(81, 0, TCPSM_LISTEN_ASK);
+    for (i = 0; i < 60; i++) {
+        PEER(i);
+        if (i % 2)
+            w.tuple.local_port = 81;
+        IN("S 0 mss 1000");
+    }
+    DRAIN();
+    CHECK_EQ(INFO(syns), 60);
+    w.p.now += (tcpsm_time)365 * 86400 * 1000000;
+    for (i = 0; i < 8; i++) {
+        CHECK_LE(DRAIN(), 64);
+        w.p.now += 20000000;
+    }
+    DRAIN();
+    CHECK_EQ(INFO(syns), 0);
+    CHECK_EQ(INFO(held), 0);
+    CHECK_EQ(tcpsm_stack_deadline(sw.st), TCPSM_NEVER);
+}
+
+/* The next to be asked about goes away; the others are still asked, in
+   their order. */
+TEST(held_syns_are_asked_in_order_whoever_leaves)
+{
+    tcpsm_tuple who;
+    int gone, i, n;
+
+    for (gone = 0; gone < 4; gone++) {
+        START();
+        UP();
+        LISTENER(80, 0, TCPSM_LISTEN_ASK);
+        for (i = 0; i < 4; i++) {
+            PEER(i);
+            IN("S 0 mss 1000");
+        }
+        PEER(gone);
+        IN_ANY("R 1");
+        for (i = 0, n = 0; i < 4; i++) {
+            if (i == gone)
+                continue;
+            if (n++ == 1) { /* and one that was asked about */
+                PEER(gone == 0 ? 1 : 0);
+                IN_ANY("R 1");
+            }
+            CHECK_GE(tcpsm_stack_ask(sw.st, &who), 0);
+            CHECK_EQ(who.remote[3], 2 + i);
+        }
+        CHECK_EQ(ask(), TCPSM_E_NONE);
+        PEER(5); /* a new one comes last */
+        IN("S 0 mss 1000");
+        CHECK_GE(tcpsm_stack_ask(sw.st, &who), 0);
+        CHECK_EQ(who.remote[3], 7);
+    }
+}
+
+TEST(no_ring_fin_with_data_on_the_third_ack)
+{
+    static uint8_t ring[4096];
+    tcpsm_conn *c;
+
+    START();
+    sw.cfg.rcv_ring = sw.cfg.snd_ring = 0;
+    sw.cfg.conn.rcv_promise = 4096;
+    UP();
+    LISTENER(80, 0, 0);
+    IN("S 0 mss 1000");
+    OUT("SA 0 ack 1 win 4096 mss 1460");
+    IN_DROP(TCPSM_DROP_NO_DATA, "FPA 1 ack 1 len 100 nodata");
+    c = ACCEPT();
+    CHECK_EQ(tcpsm_state(c), TCPSM_ESTABLISHED); /* no FIN before its data */
+    DRAIN();
+    IN_RET(TCPSM_E_RING, "FPA 1 ack 1 len 100");
+    CHECK_EQ(tcpsm_attach(c, TCPSM_RECEIVE, ring, sizeof ring, NULL), 0);
+    IN("FPA 1 ack 1 len 100");
+    OUT("A 1 ack 102");
+    CHECK_EQ(tcpsm_state(c), TCPSM_CLOSE_WAIT);
+    GOT(c, 100);
+}
