@@ -520,6 +520,42 @@ TEST(no_overflow_no_cookies)
     ACCEPT();
 }
 
+/* "only shortly after an overflow": a cookie that would be right now, made
+   by a twin of the stack. */
+TEST(no_cookies_long_after_the_overflow)
+{
+    static const double after[] = {100, 140, 300, 4000};
+    uint32_t i, iss;
+
+    for (i = 0; i < sizeof after / sizeof *after; i++) {
+        configure();
+        CONTEXT("%g s after", after[i]);
+        w.p.now += wire__us(after[i]);
+        UP();
+        LISTENER(80, 0, 0);
+        fill_table();
+        cookie("mss 1460"); /* the twin's */
+        iss = w.iss;
+        full();
+        PEER(1);
+        cookie("mss 1460"); /* the overflow */
+        while (INFO(syns) != 0) {
+            w.p.now += 1000000;
+            DRAIN();
+        }
+        w.p.now = w.t0 + wire__us(after[i]);
+        DRAIN();
+        PEER(0);
+        w.iss = iss;
+        IN_ANY("A 1 ack 1");
+        if (after[i] < 134) {
+            CHECK_EQ(w.in.drop, 0);
+            ACCEPT();
+        } else
+            refused("long after the overflow", iss + 1);
+    }
+}
+
 TEST(cookie_of_another_key_is_refused)
 {
     uint32_t iss;

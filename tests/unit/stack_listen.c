@@ -283,6 +283,48 @@ TEST(listeners_are_as_many_as_configured)
     CHECK_EQ(tcpsm_stack_unlisten(sw.st, 0x7FFFFFFF), TCPSM_E_NONE);
 }
 
+/* RFC9293-MUST-42: a LISTEN beside connections of the same local port, in
+   SYN-SENT and in SYN-RECEIVED; each goes on. */
+TEST(listen_beside_a_connection_on_the_same_port)
+{
+    tcpsm_conn *c;
+    tcpsm_tuple t;
+    tcpsm_ret l;
+
+    START();
+    UP();
+    PEER(0);
+    LISTENER(80, 0, TCPSM_LISTEN_ANY_ZONE); /* for the half-open one */
+    t = w.tuple;                            /* 10.0.0.1:80 to peer 0 */
+    CHECK_EQ(tcpsm_stack_connect(sw.st, &t, NULL, &c, w.p.now), 0);
+    OUT("S 0 mss 1460");
+    PEER(1);
+    IN("S 0 mss 1000");
+    OUT("SA 0 ack 1 mss 1460");
+    t = name("10.0.0.1", 4, 80, 0);
+    l = tcpsm_stack_listen(sw.st, &t, 0, 0, NULL);
+    CHECK_GE(l, 0);
+    CHECK_EQ(tcpsm_state(c), TCPSM_SYN_SENT);
+    CHECK_EQ(INFO(syns), 1);
+    PEER(2);
+    IN("S 0 mss 1000");
+    OUT("SA 0 ack 1 mss 1460");
+    IN("A 1 ack 1");
+    {
+        tcpsm_ret from;
+
+        CHECK(tcpsm_stack_accept(sw.st, &from) != NULL);
+        CHECK_EQ(from, l);
+    }
+    PEER(1);
+    IN("A 1 ack 1");
+    CHECK_EQ(tcpsm_state(ACCEPT()), TCPSM_ESTABLISHED);
+    PEER(0);
+    IN("SA 0 ack 1 mss 1000");
+    OUT("A 1 ack 1");
+    CHECK_EQ(tcpsm_state(c), TCPSM_ESTABLISHED);
+}
+
 TEST(listen_refuses_nonsense)
 {
     tcpsm_tuple t;
