@@ -1032,6 +1032,7 @@ TEST(forget_in_every_state_says_nothing)
         lend(i);
         ref = tcpsm_stack_ref(h.st, g[i].c);
         CHECK_EQ(tcpsm_stack_forget(h.st, g[i].c), 0);
+        sp_look(&h);
         memset(mine, 0xE7, sizeof mine);
         CHECK(tcpsm_stack_deref(h.st, ref) == NULL);
         CHECK_EQ(tcpsm_stack_forget(h.st, g[i].c), TCPSM_E_ARG);
@@ -1045,4 +1046,327 @@ TEST(forget_in_every_state_says_nothing)
         untouched();
         sp_down(&h);
     }
+}
+
+/* ---- everything in any order ------------------------------------------- */
+
+/* A program without sense, and a model of what it owns: references, and
+   buffers that are either lent, or its own and then full of 0xE7. */
+enum { MEN = 40, BUFFERS = 60, BUFFER = 3000 };
+
+typedef struct {
+    uint64_t ref; /* 0: none */
+    int mine;     /* else released, and its memory is awaited */
+    int buffer[2];
+} owned;
+
+static owned own[MEN];
+static uint8_t pool[BUFFERS][BUFFER];
+static uint8_t pool_lent[BUFFERS];
+static uint64_t state;
+static tcpsm_ret listener[2];
+
+static uint32_t below(uint32_t n)
+{
+    return (uint32_t)((netsim_random(&state) >> 32) * n >> 32);
+}
+
+static void pool_back(owned *o)
+{
+    int k;
+    for (k = 0; k < 2; k++)
+        if (o->buffer[k] >= 0) {
+            memset(pool[o->buffer[k]], 0xE7, BUFFER);
+            pool_lent[o->buffer[k]] = 0;
+            o->buffer[k] = -1;
+        }
+}
+
+static void pool_check(void)
+{
+    uint32_t i, k;
+    for (i = 0; i < BUFFERS; i++)
+        for (k = 0; k < BUFFER && !pool_lent[i]; k++)
+            CHECKF(pool[i][k] == 0xE7, "buffer %u, byte %u was written", i,
+                   k);
+}
+
+static owned *whose(uint64_t ref)
+{
+    uint32_t i;
+    for (i = 0; i < MEN; i++)
+        if (own[i].ref == ref)
+            return &own[i];
+    return NULL;
+}
+
+static void get(tcpsm_conn *c)
+{
+    owned *o;
+    CHECK(whose(tcpsm_stack_ref(h.st, c)) == NULL);
+    o = whose(0);
+    CHECK(o != NULL);
+    o->ref = tcpsm_stack_ref(h.st, c);
+    CHECK(o->ref != 0);
+    o->mine = 1;
+    o->buffer[0] = o->buffer[1] = -1;
+}
+
+/* Another buffer for one of its two rings; what comes back is known. */
+static void swap(owned *o, tcpsm_conn *c)
+{
+    uint32_t k = below(2), b = below(BUFFERS);
+    void *old = NULL;
+    if (pool_lent[b] ||
+        tcpsm_attach(c, k ? TCPSM_SEND : TCPSM_RECEIVE, pool[b],
+                     500 + below(BUFFER - 500), &old) != 0)
+        return;
+    if (o->buffer[k] >= 0) {
+        CHECK(old == pool[o->buffer[k]]);
+        pool_lent[o->buffer[k]] = 0;
+        memset(pool[o->buffer[k]], 0xE7, BUFFER);
+    }
+    o->buffer[k] = (int)b;
+    pool_lent[b] = 1;
+}
+
+static void let_go(owned *o, tcpsm_conn *c)
+{
+    if (below(6) == 0) {
+        CHECK_EQ(tcpsm_stack_forget(h.st, c), 0);
+        pool_back(o);
+    } else {
+        CHECK_EQ(tcpsm_stack_release(h.st, c), 0);
+    }
+    CHECK(tcpsm_stack_deref(h.st, o->ref) == NULL);
+    CHECK_EQ(tcpsm_stack_release(h.st, c), TCPSM_E_ARG);
+    o->mine = 0;
+    if (o->buffer[0] < 0 && o->buffer[1] < 0)
+        o->ref = 0;
+}
+
+static void look_at_news(void)
+{
+    tcpsm_conn *c;
+    uint32_t ev = 0, n = 0;
+    while (below(20) && (c = tcpsm_stack_next(h.st, &ev)) != NULL) {
+        owned *o = whose(tcpsm_stack_ref(h.st, c));
+        CHECKF(o != NULL, "events %u of a connection that is not ours", ev);
+        if (o->mine) {
+            if (below(9) == 0)
+                let_go(o, c);
+            continue;
+        }
+        CHECK(ev & TCPSM_EV_DONE);
+        pool_back(o);
+        o->ref = 0;
+        CHECKF(++n <= MEN, "the round does not end");
+    }
+}
+
+static void use(owned *o)
+{
+    tcpsm_conn *c = tcpsm_stack_deref(h.st, o->ref);
+    uint8_t buf[900];
+    CHECK(c != NULL);
+    switch (below(12)) {
+    case 0:
+        (void)tcpsm_shutdown(c);
+        break;
+    case 1:
+        (void)(below(2) ? tcpsm_close(c) : tcpsm_abort(c));
+        break;
+    case 2:
+    case 3:
+        swap(o, c);
+        break;
+    case 4:
+        (void)tcpsm_set(c, TCPSM_SET_LINGER, below(3000));
+        break;
+    case 5:
+        (void)tcpsm_take(c);
+        break;
+    case 6:
+        if (below(2))
+            let_go(o, c);
+        break;
+    case 7:
+    case 8:
+        (void)tcpsm_receive(c, buf, sizeof buf);
+        break;
+    default:
+        (void)tcpsm_send(c, text, 1 + below(2000), 0);
+    }
+}
+
+static void ghost_acts(sp_ghost *q, uint32_t i)
+{
+    tcpsm_ret r;
+    uint32_t n = below(900), flags = PAIR_ACK;
+    if (q->to == 0 || (q->flags & PAIR_RST) || below(30) == 0) {
+        sp_ghost_init(q, i, (uint16_t)(80 + below(3)));
+        q->seq = (uint32_t)netsim_random(&state);
+        q->wnd = (uint16_t)(below(5) ? 60000 : 0);
+        sp_say(&h, q, PAIR_SYN, NULL, 0);
+        return;
+    }
+    if (below(9) == 0)
+        flags |= PAIR_FIN;
+    if (below(20) == 0)
+        flags |= PAIR_RST;
+    if (below(30) == 0)
+        flags |= PAIR_SYN;
+    r = sp_raw(&h, q, q->seq - (below(9) ? 0 : 300), q->ack, flags, text, n);
+    if (r == TCPSM_E_RING) {
+        owned *o = whose(tcpsm_stack_ref(h.st, h.in.conn));
+        if (o != NULL && o->mine && below(3)) {
+            swap(o, h.in.conn);
+        } else {
+            h.in.flags |= TCPSM_IN_NO_DATA;
+            CHECK_EQ(tcpsm_stack_input(h.st, &h.in, h.now), 0);
+        }
+        return;
+    }
+    CHECK_EQ(r, 0);
+    if (h.in.drop == 0)
+        q->seq += n + !!(flags & PAIR_FIN);
+}
+
+static void listen_or_not(void)
+{
+    uint32_t k = below(2);
+    if (listener[k] >= 0) {
+        CHECK_EQ(tcpsm_stack_unlisten(h.st, listener[k]), 0);
+        listener[k] = -1;
+    } else {
+        listener[k] = sp_listen(&h, (uint16_t)(80 + k), 1 + below(6));
+    }
+}
+
+static void begin_call(uint32_t i)
+{
+    tcpsm_tuple t;
+    tcpsm_conn *c;
+    sp_ghost_init(&g[i], i, (uint16_t)(500 + below(20)));
+    sp_name(&g[i], &t);
+    if (tcpsm_stack_connect(h.st, &t, NULL, &c, h.now) != 0)
+        return;
+    get(c);
+    sp_drain(&h);
+    sp_say(&h, &g[i], below(8) ? PAIR_SYN | PAIR_ACK : PAIR_SYN, NULL, 0);
+}
+
+/* In other memory, at another alignment */
+static void elsewhere(void)
+{
+    uint32_t offset = below(64);
+    uint8_t *raw = (uint8_t *)malloc(h.size + 2 * SP_GUARD + 64), *p;
+    memset(raw, 0xA5, h.size + 2 * SP_GUARD + 64);
+    for (p = raw + SP_GUARD; ((uintptr_t)p & 63) != offset;)
+        p++;
+    memcpy(p, h.block, h.size);
+    sp_guard(&h);
+    free(h.raw);
+    h.raw = raw;
+    h.block = p;
+    CHECK_EQ(tcpsm_stack_rebase(&h.st, p, h.size), 0);
+}
+
+static void any_order(uint64_t seed, uint32_t steps)
+{
+    tcpsm_stack_config cfg = sp_config(24);
+    uint32_t k, i;
+    state = seed;
+    cfg.rings = below(2) ? 1 + below(24) : 0;
+    cfg.rcv_ring = below(3) ? 200 + below(2000) : 0;
+    cfg.snd_ring = below(4) ? 200 + below(2000) : 0;
+    cfg.syn_entries = 1 + below(12);
+    cfg.timewait_entries = 1 + below(12);
+    cfg.replies = 1 + below(20);
+    cfg.listeners = 3;
+    cfg.conn.rcv_promise = below(2) ? 500 : 0;
+    cfg.conn.msl_ms = 1000;
+    up_with(&cfg);
+    CHECK_EQ(tcpsm_stack_unlisten(h.st, 0), 0);
+    listener[0] = listener[1] = -1;
+    memset(own, 0, sizeof own);
+    memset(pool, 0xE7, sizeof pool);
+    memset(pool_lent, 0, sizeof pool_lent);
+    for (k = 0; k < steps; k++) {
+        tcpsm_conn *c;
+        CONTEXT("seed %u, step %u", (unsigned)seed, k);
+        i = below(MEN);
+        switch (below(16)) {
+        case 0:
+            if ((c = tcpsm_stack_accept(h.st, NULL)) != NULL)
+                get(c);
+            break;
+        case 1:
+            if (g[i].to == 0 || (g[i].flags & PAIR_RST))
+                begin_call(i);
+            break;
+        case 2:
+            if (below(10) == 0 || (listener[0] < 0 && listener[1] < 0))
+                listen_or_not();
+            break;
+        case 3:
+            look_at_news();
+            break;
+        case 4:
+            h.now += below(4) ? below(300000)
+                              : (tcpsm_time)below(10800) * SP_SECOND;
+            break;
+        case 5:
+        case 6:
+            (void)sp_output(&h);
+            break;
+        case 7:
+            if (below(20) == 0)
+                elsewhere();
+            break;
+        case 8:
+        case 9:
+        case 10:
+            if (own[i].ref && own[i].mine)
+                use(&own[i]);
+            break;
+        default:
+            ghost_acts(&g[i], i);
+        }
+        for (i = 0; i < MEN; i++)
+            if (own[i].ref)
+                CHECK_EQ(tcpsm_stack_deref(h.st, own[i].ref) != NULL,
+                         own[i].mine);
+        sp_look(&h);
+        if (k % 64 == 0)
+            pool_check();
+    }
+    for (i = 0; i < 2; i++)
+        if (listener[i] >= 0)
+            CHECK_EQ(tcpsm_stack_unlisten(h.st, listener[i]), 0);
+    for (i = 0; i < MEN; i++)
+        if (own[i].ref && own[i].mine)
+            let_go(&own[i], tcpsm_stack_deref(h.st, own[i].ref));
+    for (k = 0; k < 1000 && sp_info(&h).conns + sp_info(&h).syns != 0; k++) {
+        look_at_news();
+        sp_drain(&h);
+        if (tcpsm_stack_deadline(h.st) != TCPSM_NEVER &&
+            tcpsm_stack_deadline(h.st) > h.now)
+            h.now = tcpsm_stack_deadline(h.st);
+    }
+    look_at_news();
+    all_free();
+    for (i = 0; i < BUFFERS; i++)
+        CHECKF(!pool_lent[i], "buffer %u did not come back", i);
+    pool_check();
+    CHECK(whose(0) == &own[0]);
+    sp_down(&h);
+}
+
+TEST(any_order_of_calls_keeps_what_is_owned)
+{
+    const char *e = getenv("ORDER"); /* the last seed, for the patient */
+    uint64_t seed, last = e ? strtoull(e, NULL, 10) : 12;
+    for (seed = 1; seed <= last; seed++)
+        any_order(seed, 1500);
 }
