@@ -4,6 +4,7 @@
 Each prints what it saw and exits 0, or fails with a message.
 """
 import hashlib
+import os
 import select
 import socket
 import struct
@@ -30,7 +31,7 @@ def get(path):
     return HEAD % (b"GET", path.encode()) + b"\r\n"
 
 
-def read_hashed(s):
+def read_hashed(s, pause=lambda: None):
     """The SHA-256 of an answer's body, up to the server's FIN."""
     head = b""
     while b"\r\n\r\n" not in head:
@@ -41,10 +42,11 @@ def read_hashed(s):
     assert b" 20" in head.split(b"\r\n")[0], head
     sum_ = hashlib.sha256(rest)
     while True:
-        part = s.recv(1 << 18)
+        part = s.recv(1 << 17)
         if not part:
             return sum_.hexdigest()
         sum_.update(part)
+        pause()
 
 
 def options(s):
@@ -55,10 +57,31 @@ def options(s):
 
 
 def download(address, count):
-    """The sum of that many bytes, and what was negotiated for them."""
+    """The sum of that many bytes, what was negotiated for them, and the
+    size of the segments that they came in (tcpi_rcv_mss), which is small
+    for a server that forgot the scale of our window."""
     s = connect(address)
     s.sendall(get("bytes/" + count))
-    print(read_hashed(s), *options(s))
+    sum_ = read_hashed(s)
+    info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    print(sum_, *options(s), struct.unpack_from("I", info, 20)[0])
+
+
+def long_download(address, count, name):
+    """A slow one, of some ten megabytes a second, that does not end before
+    there is a file of that name."""
+    s = connect(address)
+    s.sendall(get("bytes/" + count))
+    print("begun", flush=True)
+    left = [int(count)]
+
+    def pause():
+        left[0] -= 1 << 17
+        while not os.path.exists(name):
+            time.sleep(0.01)
+            if left[0] > 1 << 20:
+                break
+    print(read_hashed(s, pause))
 
 
 def upload(address, name, path):
