@@ -669,10 +669,10 @@ TCPSM_DEF tcpsm_ret tcpsm_send_commit(tcpsm_conn *, uint32_t len,
    close. */
 TCPSM_DEF tcpsm_ret tcpsm_receive(tcpsm_conn *, void *, uint32_t cap);
 /* The readable bytes in place, as two spans (the ring wraps:
-   look at both); returns their sum, or as tcpsm_receive. Stable until consume or
-   attach; input may come between. The window moves in steps of half the
-   ring or an MSS: who consumes nothing before a whole message is there needs
-   a ring of twice its length. */
+   look at both); returns their sum, or as tcpsm_receive. Stable until
+   consume or attach; input may come between. The window moves in steps of
+   half the ring or an MSS: who consumes nothing before a whole message is
+   there needs a ring of twice its length. */
 TCPSM_DEF tcpsm_ret tcpsm_receive_peek(const tcpsm_conn *, tcpsm_cspan s[2]);
 TCPSM_DEF tcpsm_ret tcpsm_receive_consume(tcpsm_conn *, uint32_t len);
 
