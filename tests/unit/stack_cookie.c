@@ -311,7 +311,9 @@ TEST(tsval_after_a_cookie_does_not_go_back)
         w.p.now += 102400;
         IN("A 1 ack 3");
         SENT(c, 2);
-        CHECK(stackwire_next_out() != 0);
+        do /* those who fill the table are answered again, too */
+            CHECK(stackwire_next_out() != 0);
+        while (stackwire_whose() != sw.at);
         CHECKF(w.seg.ts_val - at - 90 <= 20, "TSval %u after %u",
                w.seg.ts_val, at);
         CHECK_EQ(tcpsm_abort(c), 0);

@@ -105,7 +105,7 @@ TEST(old_fin_is_acked_and_restarts_the_wait)
     OUT("A 2 ack 2");
     AT(109.9);
     CHECK(waits());
-    AT(110.2);
+    AT(114); /* a restart is kept in five bits, rounded up */
     CHECK(!waits());
     CHECK_EQ(INFO(timewaits), 0);
 }
@@ -235,7 +235,7 @@ TEST(msl_of_the_connection_counts)
     OUT("A 2 ack 2");
     AT(19.8);
     CHECK(waits());
-    AT(20.2);
+    AT(20.6);
     CHECK(!waits());
 }
 
@@ -677,6 +677,46 @@ TEST(place_of_a_reused_entry_is_free)
     CHECK(waits());
 }
 
+/* The peer of one entry repeats its FIN for ever; the table must not shrink
+   to what stands beside it. */
+TEST(a_long_lived_entry_does_not_hold_up_the_table)
+{
+    int i, round;
+
+    START();
+    sw.cfg.conns = 4;
+    sw.cfg.timewait_entries = 32;
+    UP();
+    LISTENER(80, 0, 0);
+    for (i = 0; i < 32; i++) {
+        PEER(i);
+        closed("");
+    }
+    for (round = 0; round < 3; round++) {
+        for (i = 0; i < 7; i++) { /* 70 s: all but one expire */
+            WAIT(10);
+            PEER(0);
+            IN_ANY("FA 1 ack 2");
+            OUT("A 2 ack 2");
+        }
+        for (i = 1; i < 25; i++) {
+            tcpsm_conn *c;
+
+            PEER(32 + i);
+            w.irs += 100000;
+            c = HANDSHAKE("mss 1000");
+            CHECK_EQ(tcpsm_close(c), 0);
+            OUT("FA 1 ack 1");
+            IN("FA 1 ack 2");
+            OUT("A 2 ack 2");
+            CHECK_EQ(tcpsm_stack_release(sw.st, c), 0);
+            NONE();
+        }
+        CHECK_EQ(INFO(timewaits_evicted), 0);
+        CHECK_EQ(INFO(timewaits), 25);
+    }
+}
+
 TEST(expired_entries_are_no_evictions)
 {
     int i;
@@ -768,7 +808,7 @@ TEST(ipv6_time_wait)
     CHECK(stackwire_next_out() != 0);
     CHECK_EQ(w.seg.flags, PAIR_RST);
     w.tuple.remote[9] ^= 1;
-    AT(110.2);
+    AT(114);
     CHECK(!waits());
 }
 
@@ -1114,7 +1154,7 @@ TEST(entry_does_what_layer_1_does)
             /* near the end, when clocks are rounded, nobody asks */
             if (tcpsm_deadline(&model) - w.p.now < 200000 ||
                 tcpsm_deadline(&model) <= w.p.now) {
-                w.p.now = tcpsm_deadline(&model) + 200000;
+                w.p.now = tcpsm_deadline(&model) + 4000000;
                 ended++;
                 break;
             }
@@ -1133,7 +1173,7 @@ TEST(entry_does_what_layer_1_does)
         if (tcpsm_state(&model) == TCPSM_CLOSED || i == 40)
             continue;
         CHECK_EQ(INFO(timewaits), 1);
-        CHECK(!waits()); /* both are through at the same time */
+        CHECK(!waits()); /* both are through, but for rounding */
     }
     CHECK_GE(reopened, 50u);
     CHECK_GE(ended, 5u);
