@@ -840,6 +840,46 @@ TEST(cookies_end_with_the_overflow)
     ACCEPT();
 }
 
+/* The cookie was slow, the SYN came again and found a place: two SYN-ACKs
+   are on their way, and the client believes the first. Reset for a wrong ACK
+   it would lose a good connection. */
+TEST(cookie_and_then_an_entry_for_the_same_client)
+{
+    uint32_t iss;
+
+    full();
+    cookie("mss 1460");
+    iss = w.iss;
+    PEER(60);
+    IN_ANY("R 1");
+    PEER(0);
+    w.p.now += 20000;
+    IN("S 0 mss 1460");
+    CHECK_EQ(INFO(syns), 2);
+    OUT("SA 0 ack 1 mss 1460");
+    CHECK_NE(w.iss, iss);
+    w.iss = iss;
+    IN("PA 1 ack 1 len 10");
+    CHECK_EQ(INFO(syns), 1);
+    GOT(ACCEPT(), 10);
+    WAIT(0.04);
+    OUT("A 1 ack 11");
+    /* and one who believes the second */
+    PEER(60);
+    IN_ANY("S 0 mss 1000");
+    DRAIN();
+    PEER(1);
+    cookie("mss 1460");
+    PEER(60);
+    IN_ANY("R 1");
+    PEER(1);
+    w.p.now += 20000;
+    IN("S 0 mss 1460");
+    OUT("SA 0 ack 1 mss 1460");
+    IN("PA 1 ack 1 len 10");
+    GOT(ACCEPT(), 10);
+}
+
 TEST(syn_flood_costs_nothing)
 {
     struct tcpsm_info before, after;

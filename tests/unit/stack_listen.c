@@ -274,8 +274,10 @@ TEST(listeners_are_as_many_as_configured)
         CHECK_EQ(listen_at(NULL, 4, 99, 0, 0), TCPSM_E_SPACE);
         /* exactly this again is E_STATE or E_SPACE, never a listener */
         CHECK_LT(listen_at(NULL, 4, 80, 0, 0), 0);
+        CHECK_EQ(INFO(listeners), 3);
         for (i = 0; i < 3; i++)
             CHECK_EQ(tcpsm_stack_unlisten(sw.st, l[i]), 0);
+        CHECK_EQ(INFO(listeners), 0);
         CHECK_EQ(tcpsm_stack_unlisten(sw.st, l[0]), TCPSM_E_NONE);
     }
     CHECK_EQ(tcpsm_stack_unlisten(sw.st, -1), TCPSM_E_NONE);
