@@ -2032,3 +2032,70 @@ TEST(no_ring_fin_with_data_on_the_third_ack)
     CHECK_EQ(tcpsm_state(c), TCPSM_CLOSE_WAIT);
     GOT(c, 100);
 }
+
+/* Tables of one, rings of next to nothing: everything still works. */
+TEST(odd_sizes)
+{
+    static const uint32_t sizes[] = {0, 1, 2, 3, 4, 5, 63, 70000};
+    static uint8_t own[2][64];
+    uint32_t i, k, conns;
+
+    for (i = 0; i < 8; i++)
+        for (k = 0; k < 8; k++)
+            for (conns = 1; conns < 4; conns++) {
+                tcpsm_conn *c;
+                tcpsm_ret r;
+
+                START();
+                CONTEXT("rings %u and %u, %u connections", sizes[i], sizes[k],
+                        conns);
+                sw.cfg.conn.flags = TCPSM_NO_TS;
+                sw.cfg.conns = conns;
+                sw.cfg.syn_entries = sw.cfg.timewait_entries = 1;
+                sw.cfg.replies = 1;
+                sw.cfg.listeners = 1;
+                sw.cfg.addresses = 2;
+                sw.cfg.rcv_ring = sizes[i];
+                sw.cfg.snd_ring = sizes[k];
+                sw.cfg.rings = sizes[i] + sizes[k] ? conns : 0;
+                sw.cfg.conn.rcv_promise = 64;
+                UP();
+                LISTENER(80, 0, 0);
+                IN("S 0 mss 1000 ws 2 sackok");
+                CHECK(stackwire_next_out() != 0);
+                stackwire__learn();
+                CHECK_EQ(w.seg.flags, PAIR_SYN | PAIR_ACK);
+                CHECK_EQ(w.seg.wnd, !sizes[i]          ? 64
+                                    : sizes[i] < 65535 ? sizes[i]
+                                                       : 65535);
+                r = IN_ANY("PA 1 ack 1 len 1");
+                CHECK_EQ(r, sizes[i] ? 0 : TCPSM_E_RING);
+                c = ACCEPT();
+                if (r) {
+                    CHECK_EQ(tcpsm_attach(c, TCPSM_RECEIVE, own[0], 64, NULL),
+                             0);
+                    IN("PA 1 ack 1 len 1");
+                }
+                if (!sizes[k])
+                    CHECK_EQ(tcpsm_attach(c, TCPSM_SEND, own[1], 64, NULL),
+                             0);
+                GOT(c, 1);
+                SENT(c, 1);
+                while (stackwire_next_out() != 0)
+                    continue;
+                IN_ANY("A 2 ack 2");
+                DRAIN();
+                CHECK_EQ(tcpsm_close(c), 0);
+                CHECK(stackwire_next_out() != 0);
+                CHECK_EQ(w.seg.flags & PAIR_FIN, PAIR_FIN);
+                IN("FA 2 ack 3");
+                OUT("A 3 ack 3");
+                NONE();
+                CHECK_EQ(tcpsm_stack_release(sw.st, c), 0);
+                stackwire__touched();
+                stackwire__touched();
+                CHECK_EQ(INFO(conns), 0);
+                CHECK_EQ(INFO(rings), 0);
+                CHECK_EQ(INFO(timewaits), 1);
+            }
+}
