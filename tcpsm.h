@@ -7065,7 +7065,8 @@ enum {
     TCPSM__L_RELEASED = 4,
     TCPSM__L_NEWS = 8, /* on the news list */
     TCPSM__L_HASHED = 16,
-    TCPSM__L_LAST = 32 /* told for the last time: freed by next() */
+    TCPSM__L_LAST = 32,  /* told for the last time: freed by next() */
+    TCPSM__L_COOKIE = 64 /* born of a cookie */
 };
 
 /* A half-open connection (law 10). Where two more option bits are wanted
@@ -7881,9 +7882,9 @@ TCPSM__FN void tcpsm__take_ring(struct tcpsm_stack *st, uint32_t i)
     tcpsm__link_at(st, i)->ring = r;
     st->rings++;
     if (st->g.rcv != 0)
-        (void)tcpsm_attach(c, TCPSM_RECEIVE, p, st->g.rcv, NULL);
+        (void)tcpsm__attach_rcv(c, p, st->g.rcv);
     if (st->g.snd != 0)
-        (void)tcpsm_attach(c, TCPSM_SEND, p + st->g.rcv, st->g.snd, NULL);
+        (void)tcpsm__attach_snd(c, p + st->g.rcv, st->g.snd);
 }
 
 TCPSM__FN void tcpsm__give_ring(struct tcpsm_stack *st, uint32_t i)
@@ -7952,26 +7953,13 @@ TCPSM__FN int tcpsm__holds(const struct tcpsm_stack *st, uint32_t i)
     return p->snd != NULL && (slab == NULL || p->snd != slab + st->g.rcv);
 }
 
-/* It is CLOSED and nothing is to be sent. */
-TCPSM__FN void tcpsm__over(struct tcpsm_stack *st, uint32_t i)
-{
-    struct tcpsm__link *l = tcpsm__link_at(st, i);
-    tcpsm__hash_remove(st, i);
-    tcpsm__wheel_remove(st, i);
-    if (!(l->flags & TCPSM__L_RELEASED))
-        return;
-    if (l->flags & TCPSM__L_LAST) {
-        if (st->last != i + 1)
-            tcpsm__death(st, i);
-    } else if (tcpsm__holds(st, i)) {
-        tcpsm__conn_at(st, i)->events = TCPSM_EV_DONE;
-        tcpsm__tell(st, i);
-    } else if (!(l->flags & TCPSM__L_NEWS)) {
-        tcpsm__death(st, i);
-    } /* else next() finds it */
-}
-
 /* --- TIME-WAIT entries (law 10) --- */
+
+/* Units of 2^shift, the last one begun. */
+TCPSM__FN uint32_t tcpsm__round_up(uint32_t bytes, uint32_t shift)
+{
+    return (bytes + ((uint32_t)1 << shift) - 1) >> shift;
+}
 
 /* A window as a power of two, rounded up: what the peer was offered never
    shrinks. */
@@ -8062,6 +8050,20 @@ TCPSM__FN void tcpsm__tw_remove(struct tcpsm_stack *st, uint32_t i)
     st->timewaits--;
 }
 
+/* Time moves on; not back. After a leap of years every TIME-WAIT is over:
+   their 32 bits could not tell. */
+TCPSM__FN void tcpsm__clock(struct tcpsm_stack *st, tcpsm_time now)
+{
+    uint32_t i;
+    if (now <= st->now)
+        return;
+    if ((now - st->now) >> 46 != 0)
+        for (i = 0; i < st->g.timewaits; i++)
+            if (tcpsm__tw_live(tcpsm__tw_at(st, i)))
+                tcpsm__tw_remove(st, i);
+    st->now = now;
+}
+
 TCPSM__FN struct tcpsm__timewait *
 tcpsm__tw_find(struct tcpsm_stack *st, const tcpsm_tuple *t, uint64_t hash)
 {
@@ -8090,9 +8092,9 @@ TCPSM__FN void tcpsm__tw_forget(struct tcpsm_stack *st, const tcpsm_tuple *t,
         tcpsm__tw_remove(st, (uint32_t)(w - tcpsm__tw_at(st, 0)));
 }
 
-/* The table is full: of the next few at the hand, which goes around, one
-   that has expired goes, or the one that will first. Where none went before
-   its time they stand in the order of arrival, and that is the oldest. */
+/* The table is full: of the next few at the hand, which goes around,   one that has expired goes, or the one that will first. Where none went
+   before its time they stand in the order of arrival, and that is the
+   oldest. */
 #define TCPSM__TW_LOOK 8u
 TCPSM__FN void tcpsm__tw_evict(struct tcpsm_stack *st)
 {
@@ -8113,7 +8115,7 @@ TCPSM__FN void tcpsm__tw_evict(struct tcpsm_stack *st)
     }
     st->n.timewaits_evicted += least != 0;
     tcpsm__tw_remove(st, best);
-    if (best == st->timewait_hand && ++st->timewait_hand == st->g.timewaits)
+    if (++st->timewait_hand == st->g.timewaits)
         st->timewait_hand = 0;
 }
 
@@ -8136,7 +8138,7 @@ TCPSM__FN void tcpsm__tw_add(struct tcpsm_stack *st, const tcpsm_conn *c)
     tcpsm_facts_of(c, &f);
     tcpsm__tuple_of(c, &w->name);
     hash = tcpsm__demux_name(st, &w->name);
-    wnd = (f.rcv_wnd + ((uint32_t)1 << f.rcv_scale) - 1) >> f.rcv_scale;
+    wnd = tcpsm__round_up(f.rcv_wnd, f.rcv_scale);
     w->name.family = (uint8_t)(w->name.family | tcpsm__wnd5_enc(wnd) << 3);
     w->name.zero = tcpsm__wait8_enc(tcpsm__wait_units(wait));
     w->snd_nxt = f.snd_nxt;
@@ -8530,6 +8532,8 @@ TCPSM__FN void tcpsm__facts_begin(const struct tcpsm_stack *st,
     f->sack = (e->flags & TCPSM__S_SACK) != 0;
     f->syn_lost = (e->flags & TCPSM__S_RESENT) != 0;
     f->rcv_wnd = tcpsm__offered(ls, f->scaling);
+    if (f->scaling) /* law 8: an ACK for the entry rounded it up */
+        f->rcv_wnd = tcpsm__round_up(f->rcv_wnd, ls->scale) << ls->scale;
     f->snd_wnd = e->wnd;
     f->snd_scale = f->scaling ? e->scale : 0;
     f->rcv_scale = f->scaling ? ls->scale : 0;
@@ -8622,6 +8626,7 @@ TCPSM__FN tcpsm_ret tcpsm__syn_complete(struct tcpsm_stack *st, tcpsm_in *in,
     if (ls->waiting >= ls->backlog || !tcpsm__room_for_one(st))
         return tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
     tcpsm__facts_begin(st, v, ls, e, &f);
+    f.snd_wnd = (uint32_t)v->s.wnd << f.snd_scale; /* s3.10.7.4, fifth */
     if (!f.syn_lost)
         f.rtt_us = tcpsm__max((uint32_t)st->now - e->sent, 1);
     c = tcpsm__hatch(st, ls, v, &f);
@@ -8640,7 +8645,6 @@ TCPSM__FN tcpsm_ret tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
     struct tcpsm__reply *r;
     struct tcpsm__syn was;
     struct tcpsm__listener *ls;
-    uint32_t shift;
     uint16_t wnd = (uint16_t)(c->rcv_edge - c->rcv_nxt);
     int held = e->queue == TCPSM__Q_HELD;
     if (j.why != TCPSM_DROP_NONE)
@@ -8666,10 +8670,9 @@ TCPSM__FN tcpsm_ret tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
         break;
     case TCPSM__V_ACK:
     case TCPSM__V_CHALLENGE:
-        if (e->flags & TCPSM__S_WS) { /* law 8: rounded up */
-            shift = tcpsm__listener_at(st, e->listener)->scale;
-            wnd = (uint16_t)((wnd + ((uint32_t)1 << shift) - 1) >> shift);
-        }
+        if (e->flags & TCPSM__S_WS)
+            wnd = (uint16_t)tcpsm__round_up(
+                wnd, tcpsm__listener_at(st, e->listener)->scale);
         if (!held && (j.what == TCPSM__V_ACK || tcpsm__syn_may(e, c)))
             tcpsm__ack_for(st, c, &v->who, wnd);
         break;
@@ -8894,12 +8897,14 @@ TCPSM__FN tcpsm_ret tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
     f.snd_wnd = (uint32_t)e.wnd << f.snd_scale;
     if (ls->waiting < ls->backlog && tcpsm__room_for_one(st))
         c = tcpsm__hatch(st, ls, v, &f);
-    if (c == NULL) { /* silence would strand a client that listens */
-        (void)tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
-        tcpsm__reset_stranger(st, &v->who, &v->s);
-        return 0;
+    if (c != NULL) {
+        tcpsm__link_at(st, tcpsm__index(st, c))->flags |= TCPSM__L_COOKIE;
+        return tcpsm__stack_given(st, c, in);
     }
-    return tcpsm__stack_given(st, c, in);
+    /* silence would strand a client that listens */
+    (void)tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
+    tcpsm__reset_stranger(st, &v->who, &v->s);
+    return 0;
 }
 
 TCPSM__FN tcpsm_ret tcpsm__listen_syn(struct tcpsm_stack *st, tcpsm_in *in,
@@ -8964,13 +8969,13 @@ TCPSM__FN void tcpsm__to_timewait(struct tcpsm_stack *st, uint32_t i)
     tcpsm_tuple t;
     int owes = tcpsm__is(c, TCPSM__F_ACK_NOW) || c->owed != 0;
     tcpsm__tw_add(st, c);
+    tcpsm__link_at(st, i)->flags &= (uint8_t)~TCPSM__L_COOKIE;
     tcpsm__hash_remove(st, i);
     if (owes) {
         tcpsm__tuple_of(c, &t);
         tcpsm__ack_for(st, c, &t, tcpsm__window(c, 0));
     }
     tcpsm__finish(c, 0);
-    tcpsm__wake_up(c);
 }
 
 /* --- the door --- */
@@ -9087,8 +9092,7 @@ TCPSM__FN tcpsm_ret tcpsm__stack_takes(struct tcpsm_stack *st, tcpsm_in *in,
                                        uint64_t hash, tcpsm_time now)
 {
     tcpsm_conn *c;
-    if (now > st->now)
-        st->now = now;
+    tcpsm__clock(st, now);
     in->drop = TCPSM_DROP_NONE;
     in->conn = NULL;
     if (in->len < 20)
@@ -9098,6 +9102,7 @@ TCPSM__FN tcpsm_ret tcpsm__stack_takes(struct tcpsm_stack *st, tcpsm_in *in,
         return tcpsm__stack_slow(st, in, hash);
     if (c->state == TCPSM_TIME_WAIT) { /* not drained yet: it is only one */
         tcpsm__to_timewait(st, tcpsm__index(st, c));
+        tcpsm__wake_up(c);
         return tcpsm__stack_slow(st, in, hash);
     }
     return tcpsm__stack_given(st, c, in);
@@ -9183,8 +9188,7 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_icmp(tcpsm_stack *st, const void *msg,
     tcpsm_ret e;
     if (st == NULL || m == NULL || len < 8 || (family != 4 && family != 6))
         return TCPSM_E_ARG;
-    if (now > st->now)
-        st->now = now;
+    tcpsm__clock(st, now);
     n = len - 8;
     ip = m + 8;
     if (family == 4) {
@@ -9212,8 +9216,31 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_icmp(tcpsm_stack *st, const void *msg,
     return e;
 }
 
-/* --- output --- */
+/* It is CLOSED and nothing is to be sent. */
+TCPSM__FN void tcpsm__over(struct tcpsm_stack *st, uint32_t i)
+{
+    struct tcpsm__link *l = tcpsm__link_at(st, i);
+    /* Law 4: a cookie can be proved again by an old copy of the segment that
+       did it; an entry stands in the way while that is so. */
+    if ((l->flags & TCPSM__L_COOKIE) && tcpsm__cookie_days(st))
+        tcpsm__tw_add(st, tcpsm__conn_at(st, i));
+    l->flags = (uint8_t)(l->flags & ~TCPSM__L_COOKIE);
+    tcpsm__hash_remove(st, i);
+    tcpsm__wheel_remove(st, i);
+    if (!(l->flags & TCPSM__L_RELEASED))
+        return;
+    if (l->flags & TCPSM__L_LAST) {
+        if (st->last != i + 1)
+            tcpsm__death(st, i);
+    } else if (tcpsm__holds(st, i)) {
+        tcpsm__conn_at(st, i)->events = TCPSM_EV_DONE;
+        tcpsm__tell(st, i);
+    } else if (!(l->flags & TCPSM__L_NEWS)) {
+        tcpsm__death(st, i);
+    } /* else next() finds it */
+}
 
+/* --- output --- */
 /* Output has nothing to say for connection i now: where does it wait? */
 TCPSM__FN void tcpsm__settle(struct tcpsm_stack *st, uint32_t i)
 {
@@ -9269,6 +9296,7 @@ TCPSM__FN tcpsm_ret tcpsm__emit_reply(struct tcpsm_stack *st, tcpsm_out *out,
                                       const struct tcpsm__reply *r)
 {
     struct tcpsm__seg s;
+    tcpsm_ret n;
     memset(&s, 0, sizeof s);
     s.sport = r->name.local_port;
     s.dport = r->name.remote_port;
@@ -9282,9 +9310,10 @@ TCPSM__FN tcpsm_ret tcpsm__emit_reply(struct tcpsm_stack *st, tcpsm_out *out,
     s.ts = r->ts;
     s.tsval = r->tsval;
     s.tsecr = r->tsecr;
-    out->tos = r->tos;
     TCPSM__COUNT(&st->proto, out_segments, 1);
-    return tcpsm__emit_alone(out, &r->name, &s, st->proto.opts, r->ttl);
+    n = tcpsm__emit_alone(out, &r->name, &s, st->proto.opts, r->ttl);
+    out->tos = r->tos;
+    return n;
 }
 
 TCPSM__FN tcpsm_ret tcpsm__pop_reply(struct tcpsm_stack *st, tcpsm_out *out)
@@ -9440,8 +9469,7 @@ TCPSM__FN tcpsm_ret tcpsm__stack_speaks(struct tcpsm_stack *st,
 {
     uint32_t turn, who, head;
     tcpsm_ret n;
-    if (now > st->now)
-        st->now = now;
+    tcpsm__clock(st, now);
     tcpsm__expire(st, TCPSM__EXPIRE_FIRST);
     for (turn = 0; turn < TCPSM__QUIET_TURNS; turn++) {
         TCPSM_STEP();
@@ -9848,8 +9876,7 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_connect(tcpsm_stack *st, const tcpsm_tuple *t,
                         (st->proto.opts & TCPSM_LOOPBACK) != 0) ||
         (t->family == 4 && tcpsm__broadcast(st, t->remote, t->zone)))
         return TCPSM_E_ARG;
-    if (now > st->now)
-        st->now = now;
+    tcpsm__clock(st, now);
     name = *t;
     name.zero = 0;
     if (!tcpsm__room_for_one(st))
@@ -9980,8 +10007,7 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_import(tcpsm_stack *st, const void *blob,
     tcpsm_ret e;
     if (st == NULL || blob == NULL || out == NULL)
         return TCPSM_E_ARG;
-    if (now > st->now)
-        st->now = now;
+    tcpsm__clock(st, now);
     i = tcpsm__birth(st, &st->proto, rings == NULL && st->g.rings != 0);
     if (i == 0)
         return TCPSM_E_SPACE;
@@ -10555,8 +10581,7 @@ TCPSM_DEF tcpsm_ret tcpsm_ip_input(tcpsm_stack *st, const void *datagram,
     tcpsm_ret protocol;
     if (st == NULL || datagram == NULL || in == NULL)
         return TCPSM_E_ARG;
-    if (now > st->now)
-        st->now = now;
+    tcpsm__clock(st, now);
     in->drop = TCPSM_DROP_NONE;
     in->conn = NULL;
     protocol = tcpsm_ip_parse(datagram, len, in);
