@@ -73,11 +73,12 @@ ifndef TCPSM_SUBMAKE
 endif
 SUBMAKE = +@TCPSM_SUBMAKE=1 $(MAKE) --no-print-directory -k -j$(JOBS)
 
-.PHONY: help demo test build-tests deps size test-musts prove \
+.PHONY: help demo demo-tun test build-tests deps size test-musts prove \
         bench-instructions clean format format-check records
 
 help:
 	@echo 'make demo                two connections in one process, drawn'
+	@echo 'make demo-tun            a server on a TUN device and curl, drawn (root)'
 	@echo 'make test                what runs here; lists what it skipped'
 	@echo 'make deps                what the rest of the tests needs (root,'
 	@echo '                         Debian 12); says first what and how much'
@@ -95,6 +96,10 @@ demo:
 	$(SUBMAKE) $(DEMO)
 	@$(B)/loopback/demo $(if $(SEED),--seed $(SEED)) \
 	    $(if $(FILE),--file $(FILE))
+
+demo-tun:
+	$(SUBMAKE) $(B)/tun-httpd $(B)/tun/draw
+	@FILE='$(FILE)' examples/tun/demo.sh
 
 test:
 	@mkdir -p $(B)/log && date +%s >$(B)/log/start

@@ -198,6 +198,7 @@ static tcpsm_ret read_head(struct transfer *t)
     t->phase = BODY;
     t->file = t->output != NULL ? fopen(t->output, "wb") : stdout;
     tun_must(t->file != NULL, t->output);
+    setvbuf(t->file, NULL, _IONBF, 0); /* pieces are large enough */
     return 1;
 }
 

@@ -74,8 +74,9 @@ http_say(struct http_text *t, const char *format, ...)
 /* ---- heads ------------------------------------------------------------ */
 
 /* Copies a complete head, the empty line included, to text and adds a 0.
-   Returns its length; 0: not complete yet; E_SPACE: longer than limit,
-   which is less than cap; or as tcpsm_receive_peek. */
+   Returns its length; 0: not complete yet; E_ARG: it never will be;
+   E_SPACE: longer than limit, and text has limit + 1 bytes; or as
+   tcpsm_receive_peek. */
 static tcpsm_ret http_head(const tcpsm_conn *c, char *text, uint32_t limit)
 {
     uint32_t n, k;
@@ -101,8 +102,7 @@ static tcpsm_ret http_head(const tcpsm_conn *c, char *text, uint32_t limit)
     }
     if (n == limit)
         return TCPSM_E_SPACE;
-    /* It ends here and is not complete. */
-    return (tcpsm_events(c) & TCPSM_EV_EOF) != 0 ? TCPSM_E_EOF : 0;
+    return (tcpsm_events(c) & TCPSM_EV_EOF) != 0 ? TCPSM_E_ARG : 0;
 }
 
 struct http {
@@ -341,7 +341,7 @@ static tcpsm_ret http_peek(tcpsm_conn *c, struct http_body *b, tcpsm_cspan *p)
     while (b->kind == HTTP_CHUNKED && !b->over &&
            (b->left == 0 || b->at == HTTP_SIZE || b->at == HTTP_EXTENSION)) {
         n = tcpsm_receive(c, &byte, 1);
-        if (n != 1)
+        if (n <= 0)
             return n;
         if (http_chunk(b, byte) < 0)
             return TCPSM_E_ARG;

@@ -361,19 +361,21 @@ static int open_below(int dir, const char *path, int flags)
 
 static void list(struct client *k, int fd)
 {
-    struct dirent *e;
+    struct dirent **e;
     char *text = NULL;
-    size_t n = 0;
-    FILE *f = open_memstream(&text, &n);
-    DIR *dir = fdopendir(fd);
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    int i, n = scandirat(fd, ".", &e, NULL, alphasort);
 
-    tun_must(f != NULL && dir != NULL, "a directory");
-    while ((e = readdir(dir)) != NULL)
-        if (e->d_name[0] != '.')
-            fprintf(f, "%s%s\n", e->d_name, e->d_type == DT_DIR ? "/" : "");
-    closedir(dir);
+    tun_must(f != NULL && n >= 0, "a directory");
+    for (i = 0; i < n; free(e[i++]))
+        if (e[i]->d_name[0] != '.')
+            fprintf(f, "%s%s\n", e[i]->d_name,
+                    e[i]->d_type == DT_DIR ? "/" : "");
+    free(e);
     fclose(f);
-    page(k, "200 OK", "text/plain", "", text, n);
+    close(fd);
+    page(k, "200 OK", "text/plain", "", text, size);
     free(text);
 }
 
@@ -529,7 +531,7 @@ static void request(struct client *k, char *text, uint32_t n)
     }
     http_body(&k->body, &h);
     k->minor = (uint8_t)h.minor;
-    k->keep = h.keep && !d.stopping;
+    k->keep = h.keep && !h.other_coding && !d.stopping;
     k->head_only = strcmp(h.word[0], "HEAD") == 0;
     if (d.log)
         log_request(k, h.word[0], h.word[1]);
@@ -560,9 +562,12 @@ static tcpsm_ret step_head(struct client *k)
     tcpsm_ret n;
 
     n = http_head(k->conn, text, limit < HTTP_HEAD ? limit : HTTP_HEAD);
-    if (n == TCPSM_E_SPACE) {
+    if (n == TCPSM_E_SPACE || n == TCPSM_E_ARG) {
         k->keep = k->head_only = 0;
-        refuse(k, "431 Request Header Fields Too Large", "");
+        refuse(k,
+               n == TCPSM_E_ARG ? "400 Bad Request"
+                                : "431 Request Header Fields Too Large",
+               "");
         return 1;
     }
     if (n > 0) {
@@ -599,7 +604,8 @@ static tcpsm_ret step_take(struct client *k)
              text, strlen(text));
         return 1;
     }
-    if (n == TCPSM_E_ARG) {
+    if (n == TCPSM_E_ARG || n == TCPSM_E_EOF) {
+        k->keep = 0;
         refuse(k, "400 Bad Request", "");
         return 1;
     }
@@ -783,12 +789,12 @@ static void options(int argc, char **argv)
         default:
             loop_option(&d.loop, o, about);
         }
+    if (optind + 1 < argc)
+        tun_usage(argv[optind + 1], "one argument too many");
     if (optind < argc) {
         d.root = open(argv[optind], O_PATH | O_DIRECTORY | O_CLOEXEC);
-        tun_must(d.root >= 0, argv[optind++]);
+        tun_must(d.root >= 0, argv[optind]);
     }
-    if (optind < argc)
-        tun_usage(argv[optind], "one argument too many");
 }
 
 /* The first signal: nobody new, and who asks for nothing leaves. */

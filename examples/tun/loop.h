@@ -377,6 +377,9 @@ static void loop_statistics(const struct loop *l, FILE *f)
     loop_line(f, "orphans", s.orphans);
     loop_line(f, "unaccepted", s.unaccepted);
     loop_line(f, "half open", s.syns);
+    loop_line(f, "syn cap", s.syn_cap);
+    loop_line(f, "rings", s.rings);
+    loop_line(f, "replies", s.replies);
     loop_line(f, "timewaits", s.timewaits);
     loop_line(f, "timewaits evicted", s.timewaits_evicted);
     loop_line(f, "syns dropped", s.syns_dropped);

@@ -170,7 +170,9 @@ SEQDIAG_FN void seqdiag__lane(const seqdiag *d, const seqdiag_arrow *a)
     char cell[SEQDIAG_LANE], text[SEQDIAG_LANE];
     char line =
         a->kind == SEQDIAG_PLAIN || a->kind == SEQDIAG_LOST ? '-' : '=';
-    int n = d->lane, i, from = 0, to = n, len = (int)strlen(a->label), at;
+    /* as seqdiag_init left it; compilers want to see the bounds */
+    int n = d->lane < 36 || d->lane > SEQDIAG_LANE ? 36 : d->lane;
+    int i, from = 0, to = n, len = (int)strlen(a->label), at;
 
     if (a->kind == SEQDIAG_LOST) /* it ends before the other side */
         to = a->from ? n : n - n / 6, from = a->from ? n / 6 : 0;
