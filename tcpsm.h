@@ -1016,7 +1016,11 @@ enum {
 };
 
 #define TCPSM__FN static TCPSM__UNUSED
-
+#if defined(__GNUC__)
+#define TCPSM__APART static __attribute__((unused, noinline))
+#else
+#define TCPSM__APART static
+#endif
 /* ---- >>bytes --------------------------------------------------------
    The only code that touches packet memory. Sums are ones' complement
    sums of big-endian 16-bit words (RFC 1071), folded to 16 bits. */
@@ -8092,9 +8096,9 @@ TCPSM__FN void tcpsm__tw_forget(struct tcpsm_stack *st, const tcpsm_tuple *t,
         tcpsm__tw_remove(st, (uint32_t)(w - tcpsm__tw_at(st, 0)));
 }
 
-/* The table is full: of the next few at the hand, which goes around,   one that has expired goes, or the one that will first. Where none went
-   before its time they stand in the order of arrival, and that is the
-   oldest. */
+/* The table is full: of the next few at the hand, which goes around, one
+   that has expired goes, or the one that will first. Where none went before
+   its time they stand in the order of arrival, and that is the oldest. */
 #define TCPSM__TW_LOOK 8u
 TCPSM__FN void tcpsm__tw_evict(struct tcpsm_stack *st)
 {
@@ -8388,6 +8392,13 @@ TCPSM__FN tcpsm_ret tcpsm__stack_refuse(struct tcpsm_stack *st, tcpsm_in *in,
     return 0;
 }
 
+TCPSM__FN tcpsm_conn *tcpsm__nobody(struct tcpsm_stack *st, tcpsm_in *in,
+                                    uint8_t why)
+{
+    (void)tcpsm__stack_refuse(st, in, why);
+    return NULL;
+}
+
 /* RFC9293-MUST-57, RFC9293-MUST-63: also our networks' broadcasts. */
 TCPSM__FN int tcpsm__broadcast(const struct tcpsm_stack *st, const uint8_t *a,
                                uint16_t zone)
@@ -8607,37 +8618,36 @@ TCPSM__FN int tcpsm__syn_may(struct tcpsm__syn *e, tcpsm_conn *dressed)
     return may;
 }
 
-TCPSM__FN tcpsm_ret tcpsm__stack_given(struct tcpsm_stack *st, tcpsm_conn *c,
-                                       tcpsm_in *in);
 TCPSM__FN int tcpsm__cookie_good(const struct tcpsm_stack *st,
                                  const struct tcpsm__visit *v,
                                  struct tcpsm__syn *e);
-TCPSM__FN tcpsm_ret tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
-                                      struct tcpsm__visit *v,
-                                      struct tcpsm__listener *ls);
+TCPSM__FN tcpsm_conn *tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
+                                        struct tcpsm__visit *v,
+                                        struct tcpsm__listener *ls);
 /* The third segment of the handshake, and all that rides on it. */
-TCPSM__FN tcpsm_ret tcpsm__syn_complete(struct tcpsm_stack *st, tcpsm_in *in,
-                                        struct tcpsm__visit *v, uint32_t i)
+TCPSM__FN tcpsm_conn *tcpsm__syn_complete(struct tcpsm_stack *st,
+                                          tcpsm_in *in,
+                                          struct tcpsm__visit *v, uint32_t i)
 {
     struct tcpsm__syn *e = tcpsm__syn_at(st, i);
     struct tcpsm__listener *ls = tcpsm__listener_at(st, e->listener);
     tcpsm_facts f;
     tcpsm_conn *c;
     if (ls->waiting >= ls->backlog || !tcpsm__room_for_one(st))
-        return tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
+        return tcpsm__nobody(st, in, TCPSM_DROP_FULL);
     tcpsm__facts_begin(st, v, ls, e, &f);
     f.snd_wnd = (uint32_t)v->s.wnd << f.snd_scale; /* s3.10.7.4, fifth */
     if (!f.syn_lost)
         f.rtt_us = tcpsm__max((uint32_t)st->now - e->sent, 1);
     c = tcpsm__hatch(st, ls, v, &f);
     if (c == NULL)
-        return tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
+        return tcpsm__nobody(st, in, TCPSM_DROP_FULL);
     tcpsm__syn_remove(st, i);
-    return tcpsm__stack_given(st, c, in);
+    return c;
 }
 
-TCPSM__FN tcpsm_ret tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
-                                       struct tcpsm__visit *v, uint32_t i)
+TCPSM__FN tcpsm_conn *tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
+                                         struct tcpsm__visit *v, uint32_t i)
 {
     struct tcpsm__syn *e = tcpsm__syn_at(st, i);
     tcpsm_conn *c = tcpsm__dress_syn(st, e);
@@ -8687,7 +8697,7 @@ TCPSM__FN tcpsm_ret tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
     default:
         break;
     }
-    return 0;
+    return NULL;
 }
 
 /* --- TIME-WAIT --- */
@@ -8875,9 +8885,9 @@ TCPSM__FN int tcpsm__cookie_good(const struct tcpsm_stack *st,
 
 /* --- LISTEN (RFC 9293 s3.10.7.2) --- */
 
-TCPSM__FN tcpsm_ret tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
-                                      struct tcpsm__visit *v,
-                                      struct tcpsm__listener *ls)
+TCPSM__FN tcpsm_conn *tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
+                                        struct tcpsm__visit *v,
+                                        struct tcpsm__listener *ls)
 {
     struct tcpsm__syn e;
     tcpsm_facts f;
@@ -8890,7 +8900,7 @@ TCPSM__FN tcpsm_ret tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
            prove a cookie: it comes again, and a reset would be wrong. */
         if (v->s.len == 0 || !tcpsm__cookie_days(st))
             tcpsm__reset_stranger(st, &v->who, &v->s);
-        return 0;
+        return NULL;
     }
     st->n.cookies_good++;
     tcpsm__facts_begin(st, v, ls, &e, &f);
@@ -8899,36 +8909,36 @@ TCPSM__FN tcpsm_ret tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
         c = tcpsm__hatch(st, ls, v, &f);
     if (c != NULL) {
         tcpsm__link_at(st, tcpsm__index(st, c))->flags |= TCPSM__L_COOKIE;
-        return tcpsm__stack_given(st, c, in);
+        return c;
     }
     /* silence would strand a client that listens */
     (void)tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
     tcpsm__reset_stranger(st, &v->who, &v->s);
-    return 0;
+    return NULL;
 }
 
-TCPSM__FN tcpsm_ret tcpsm__listen_syn(struct tcpsm_stack *st, tcpsm_in *in,
-                                      struct tcpsm__visit *v,
-                                      struct tcpsm__listener *ls)
+TCPSM__FN tcpsm_conn *tcpsm__listen_syn(struct tcpsm_stack *st, tcpsm_in *in,
+                                        struct tcpsm__visit *v,
+                                        struct tcpsm__listener *ls)
 {
     struct tcpsm__syn *e, cookie;
     uint32_t i = st->free_syn, *b;
     int ask = (ls->flags & TCPSM_LISTEN_ASK) != 0;
     if (ls->waiting >= ls->backlog || !tcpsm__room_for_one(st)) {
         st->n.syns_dropped++;
-        return tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
+        return tcpsm__nobody(st, in, TCPSM_DROP_FULL);
     }
     if (i == 0) {
         if (ask || v->reuse || (st->flags & TCPSM_NO_COOKIES)) {
             st->n.syns_dropped++;
-            return tcpsm__stack_refuse(st, in, TCPSM_DROP_FULL);
+            return tcpsm__nobody(st, in, TCPSM_DROP_FULL);
         }
         memset(&cookie, 0, sizeof cookie);
         cookie.name = v->who;
         cookie.listener = (uint16_t)tcpsm__listener_number(st, ls);
         tcpsm__syn_read(&cookie, &v->s, ls);
         tcpsm__cookie_send(st, &cookie);
-        return 0;
+        return NULL;
     }
     e = tcpsm__syn_at(st, i - 1);
     st->free_syn = e->chain;
@@ -8945,20 +8955,20 @@ TCPSM__FN tcpsm_ret tcpsm__listen_syn(struct tcpsm_stack *st, tcpsm_in *in,
     e->tries = 0;
     tcpsm__syn_queue(st, i - 1, ask ? TCPSM__Q_HELD : TCPSM__Q_DUE,
                      ask ? TCPSM__HELD_US : 0);
-    return 0;
+    return NULL;
 }
 
-TCPSM__FN tcpsm_ret tcpsm__listen_arrives(struct tcpsm_stack *st,
-                                          tcpsm_in *in,
-                                          struct tcpsm__visit *v,
-                                          struct tcpsm__listener *ls)
+TCPSM__FN tcpsm_conn *tcpsm__listen_arrives(struct tcpsm_stack *st,
+                                            tcpsm_in *in,
+                                            struct tcpsm__visit *v,
+                                            struct tcpsm__listener *ls)
 {
     struct tcpsm__verdict j = tcpsm__judge_listen(&v->s);
     if (j.what == TCPSM__V_STRANGER)
         return tcpsm__listen_ack(st, in, v, ls);
     if (j.what == TCPSM__V_SYN)
         return tcpsm__listen_syn(st, in, v, ls);
-    return tcpsm__stack_refuse(st, in, j.why);
+    return tcpsm__nobody(st, in, j.why);
 }
 
 /* Connection i is CLOSED from now on, and an entry answers for it; what
@@ -9015,8 +9025,9 @@ TCPSM__FN void tcpsm__who(const tcpsm_in *in, tcpsm_tuple *t)
     t->family = in->family;
 }
 
-TCPSM__FN tcpsm_ret tcpsm__stack_slow(struct tcpsm_stack *st, tcpsm_in *in,
-                                      uint64_t hash)
+/* Apart, so that its frame is gone when the connection gets the segment. */
+TCPSM__APART tcpsm_conn *tcpsm__stack_slow(struct tcpsm_stack *st,
+                                           tcpsm_in *in, uint64_t hash)
 {
     struct tcpsm__visit v;
     struct tcpsm__syn *e;
@@ -9026,7 +9037,7 @@ TCPSM__FN tcpsm_ret tcpsm__stack_slow(struct tcpsm_stack *st, tcpsm_in *in,
     memset(&v, 0, sizeof v);
     why = tcpsm__stack_door(st, in, &v);
     if (why != TCPSM_DROP_NONE)
-        return tcpsm__stack_refuse(st, in, why);
+        return tcpsm__nobody(st, in, why);
     tcpsm__who(in, &v.who);
     v.hash = hash;
     v.s.segs = tcpsm__train(in, v.s.len);
@@ -9036,12 +9047,12 @@ TCPSM__FN tcpsm_ret tcpsm__stack_slow(struct tcpsm_stack *st, tcpsm_in *in,
                                   (uint32_t)(e - tcpsm__syn_at(st, 0)));
     w = tcpsm__tw_find(st, &v.who, hash);
     if (w != NULL && !tcpsm__tw_arrives(st, in, &v, w))
-        return 0;
+        return NULL;
     ls = tcpsm__listener_for(st, &v.who);
     if (ls != NULL)
         return tcpsm__listen_arrives(st, in, &v, ls);
     tcpsm__reset_stranger(st, &v.who, &v.s);
-    return tcpsm__stack_refuse(st, in, TCPSM_DROP_NOT_MINE);
+    return tcpsm__nobody(st, in, TCPSM_DROP_NOT_MINE);
 }
 
 /* Hands a segment to its connection. */
@@ -9098,14 +9109,15 @@ TCPSM__FN tcpsm_ret tcpsm__stack_takes(struct tcpsm_stack *st, tcpsm_in *in,
     if (in->len < 20)
         return tcpsm__stack_refuse(st, in, TCPSM_DROP_SHORT);
     c = tcpsm__find_in(st, in, hash);
-    if (c == NULL)
-        return tcpsm__stack_slow(st, in, hash);
-    if (c->state == TCPSM_TIME_WAIT) { /* not drained yet: it is only one */
+    if (c != NULL && c->state == TCPSM_TIME_WAIT) {
+        /* not drained yet, but it is only a TIME-WAIT */
         tcpsm__to_timewait(st, tcpsm__index(st, c));
         tcpsm__wake_up(c);
-        return tcpsm__stack_slow(st, in, hash);
+        c = NULL;
     }
-    return tcpsm__stack_given(st, c, in);
+    if (c == NULL)
+        c = tcpsm__stack_slow(st, in, hash);
+    return c != NULL ? tcpsm__stack_given(st, c, in) : 0;
 }
 
 TCPSM_DEF tcpsm_ret tcpsm_stack_input(tcpsm_stack *st, tcpsm_in *in,
