@@ -660,6 +660,7 @@ static void near_by(void)
 
 static tcpsm_conn *mine[8];
 static uint32_t mine_n;
+static int house_known;
 
 static void somebody_acts(void)
 {
@@ -711,6 +712,36 @@ static void somebody_acts(void)
     stackwire__touched();
 }
 
+/* The block moves, to memory of another alignment; the old one is gone. */
+static void moves_house(void)
+{
+    static uint32_t at = 1; /* where the block begins in sw.memory */
+    uint64_t ref[8], live_ref = tcpsm_stack_ref(sw.st, live.c);
+    uint32_t to = dice(70), i;
+    uint8_t *m;
+
+    if (!house_known)
+        at = 1, house_known = 1;
+    for (i = 0; i < mine_n; i++)
+        ref[i] = tcpsm_stack_ref(sw.st, mine[i]);
+    m = (uint8_t *)malloc(sw.size + to);
+    CHECK(m != NULL);
+    memcpy(m + to, sw.memory + at, sw.size);
+    memset(sw.memory, 0x5A, sw.size);
+    free(sw.memory);
+    sw.memory = m;
+    at = to;
+    CHECK_EQ(tcpsm_stack_rebase(&sw.st, m + to, sw.size), 0);
+    live.c = tcpsm_stack_deref(sw.st, live_ref);
+    CHECK(live.c != NULL);
+    for (i = 0; i < mine_n; i++) {
+        mine[i] = tcpsm_stack_deref(sw.st, ref[i]);
+        CHECK(mine[i] != NULL);
+    }
+    sw.news_n = 0;
+    stackwire__touched();
+}
+
 static void time_passes(void)
 {
     static const uint32_t ms[] = {0,    1,    10,   40,   200,
@@ -732,6 +763,7 @@ static void random_walk(uint64_t seed, uint32_t steps)
     START();
     rng = seed;
     mine_n = 0;
+    house_known = 0;
     memset(&live, 0, sizeof live);
     sw.cfg.conns = 2;
     sw.cfg.syn_entries = 4;
@@ -770,6 +802,8 @@ static void random_walk(uint64_t seed, uint32_t steps)
         case 3:
             if (dice(3) == 0)
                 time_passes();
+            else if (dice(10) == 0)
+                moves_house();
             break;
         default:
             near_by();

@@ -866,6 +866,43 @@ TEST(last_ack_is_sent_before_the_connection_goes)
     OUT("A 2 ack 2");
 }
 
+/* Released first, closed by the peer later: the connection's place is free,
+   and nothing of it is on any list. */
+TEST(released_connection_ends_in_time_wait)
+{
+    tcpsm_conn *c;
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        begin(WIRE_PLAIN);
+        c = HANDSHAKE("mss 1000");
+        CHECK_EQ(tcpsm_close(c), 0);
+        CHECK_EQ(tcpsm_stack_release(sw.st, c), 0);
+        OUT("FA 1 ack 1");
+        if (i == 0) {
+            IN("FA 1 ack 2");
+            OUT("A 2 ack 2");
+        } else if (i == 1) { /* simultaneously */
+            IN("FA 1 ack 1");
+            OUT("A 2 ack 2");
+            IN("A 2 ack 2");
+        } else {
+            IN("A 1 ack 2");
+            IN("FA 1 ack 2");
+            OUT("A 2 ack 2");
+        }
+        NONE();
+        CHECK_EQ(INFO(timewaits), 1);
+        CHECK_EQ(INFO(conns), 0);
+        CHECK_EQ(INFO(orphans), 0);
+        CHECK_EQ(tcpsm_stack_deadline(sw.st), TCPSM_NEVER);
+        PEER(1);
+        HANDSHAKE("mss 1000");
+        PEER(0);
+        CHECK(waits());
+    }
+}
+
 TEST(passive_close_leaves_nothing)
 {
     tcpsm_conn *c;
