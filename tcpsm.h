@@ -7210,7 +7210,8 @@ struct tcpsm_stack {
     struct tcpsm_stack_info n; /* the counters of it */
     tcpsm_config config; /* of connections, unless they have their own */
     tcpsm_conn proto;
-    tcpsm_conn scratch; /* an entry, dressed up for tcpsm__judge */
+    tcpsm_conn scratch;      /* an entry, dressed up for tcpsm__judge */
+    struct tcpsm__syn guest; /* a cookie as the entry that it spares */
 };
 /* tcpsm__stack_ready */
 #define TCPSM__MAGIC ((uint64_t)0x74637073u << 32 | 0x6d737461u)
@@ -8618,9 +8619,8 @@ TCPSM__FN int tcpsm__syn_may(struct tcpsm__syn *e, tcpsm_conn *dressed)
     return may;
 }
 
-TCPSM__FN int tcpsm__cookie_good(const struct tcpsm_stack *st,
-                                 const struct tcpsm__visit *v,
-                                 struct tcpsm__syn *e);
+TCPSM__FN int tcpsm__cookie_good(struct tcpsm_stack *st,
+                                 const struct tcpsm__visit *v);
 TCPSM__FN tcpsm_conn *tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
                                         struct tcpsm__visit *v,
                                         struct tcpsm__listener *ls);
@@ -8653,7 +8653,6 @@ TCPSM__FN tcpsm_conn *tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
     tcpsm_conn *c = tcpsm__dress_syn(st, e);
     struct tcpsm__verdict j = tcpsm__judge(c, &v->s, st->now, 1);
     struct tcpsm__reply *r;
-    struct tcpsm__syn was;
     struct tcpsm__listener *ls;
     uint16_t wnd = (uint16_t)(c->rcv_edge - c->rcv_nxt);
     int held = e->queue == TCPSM__Q_HELD;
@@ -8687,7 +8686,7 @@ TCPSM__FN tcpsm_conn *tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
             tcpsm__ack_for(st, c, &v->who, wnd);
         break;
     case TCPSM__V_REPLY:
-        if (!(v->s.flags & TCPSM__SYN) && tcpsm__cookie_good(st, v, &was)) {
+        if (!(v->s.flags & TCPSM__SYN) && tcpsm__cookie_good(st, v)) {
             ls = tcpsm__listener_at(st, e->listener);
             tcpsm__syn_remove(st, i); /* an earlier SYN got a cookie */
             return tcpsm__listen_ack(st, in, v, ls);
@@ -8846,11 +8845,11 @@ TCPSM__FN int tcpsm__cookie_days(const struct tcpsm_stack *st)
     return st->overflow != 0 && st->now - (st->overflow - 1) <= window;
 }
 
-/* Does this ACK bring one back? Fills e if so. */
-TCPSM__FN int tcpsm__cookie_good(const struct tcpsm_stack *st,
-                                 const struct tcpsm__visit *v,
-                                 struct tcpsm__syn *e)
+/* Does this ACK bring one back? Then st->guest is what it stands for. */
+TCPSM__FN int tcpsm__cookie_good(struct tcpsm_stack *st,
+                                 const struct tcpsm__visit *v)
 {
+    struct tcpsm__syn *e = &st->guest;
     const struct tcpsm__seg *s = &v->s;
     uint32_t iss = s->ack - 1, index = iss >> 29, what = 0, period, i;
     if (!tcpsm__cookie_days(st))
@@ -8889,10 +8888,9 @@ TCPSM__FN tcpsm_conn *tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
                                         struct tcpsm__visit *v,
                                         struct tcpsm__listener *ls)
 {
-    struct tcpsm__syn e;
     tcpsm_facts f;
     tcpsm_conn *c = NULL;
-    if ((v->s.flags & TCPSM__SYN) || !tcpsm__cookie_good(st, v, &e)) {
+    if ((v->s.flags & TCPSM__SYN) || !tcpsm__cookie_good(st, v)) {
         if (tcpsm__cookie_days(st) && !(v->s.flags & TCPSM__SYN))
             st->n.cookies_bad++;
         (void)tcpsm__stack_refuse(st, in, TCPSM_DROP_BAD_ACK);
@@ -8903,8 +8901,8 @@ TCPSM__FN tcpsm_conn *tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
         return NULL;
     }
     st->n.cookies_good++;
-    tcpsm__facts_begin(st, v, ls, &e, &f);
-    f.snd_wnd = (uint32_t)e.wnd << f.snd_scale;
+    tcpsm__facts_begin(st, v, ls, &st->guest, &f);
+    f.snd_wnd = (uint32_t)st->guest.wnd << f.snd_scale;
     if (ls->waiting < ls->backlog && tcpsm__room_for_one(st))
         c = tcpsm__hatch(st, ls, v, &f);
     if (c != NULL) {
@@ -8921,7 +8919,7 @@ TCPSM__FN tcpsm_conn *tcpsm__listen_syn(struct tcpsm_stack *st, tcpsm_in *in,
                                         struct tcpsm__visit *v,
                                         struct tcpsm__listener *ls)
 {
-    struct tcpsm__syn *e, cookie;
+    struct tcpsm__syn *e = &st->guest;
     uint32_t i = st->free_syn, *b;
     int ask = (ls->flags & TCPSM_LISTEN_ASK) != 0;
     if (ls->waiting >= ls->backlog || !tcpsm__room_for_one(st)) {
@@ -8933,11 +8931,11 @@ TCPSM__FN tcpsm_conn *tcpsm__listen_syn(struct tcpsm_stack *st, tcpsm_in *in,
             st->n.syns_dropped++;
             return tcpsm__nobody(st, in, TCPSM_DROP_FULL);
         }
-        memset(&cookie, 0, sizeof cookie);
-        cookie.name = v->who;
-        cookie.listener = (uint16_t)tcpsm__listener_number(st, ls);
-        tcpsm__syn_read(&cookie, &v->s, ls);
-        tcpsm__cookie_send(st, &cookie);
+        memset(e, 0, sizeof *e);
+        e->name = v->who;
+        e->listener = (uint16_t)tcpsm__listener_number(st, ls);
+        tcpsm__syn_read(e, &v->s, ls);
+        tcpsm__cookie_send(st, e);
         return NULL;
     }
     e = tcpsm__syn_at(st, i - 1);
@@ -9134,7 +9132,7 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_input(tcpsm_stack *st, tcpsm_in *in,
 #else
 #define TCPSM__FETCH(p) ((void)(p))
 #endif
-#define TCPSM__BATCH 16u
+#define TCPSM__BATCH (sizeof(void *) > 4 ? 16u : 4u)
 
 /* Buckets, then links, then connections are asked for before the first is
    needed. */
@@ -9171,7 +9169,7 @@ TCPSM__FN void tcpsm__fetch(const struct tcpsm_stack *st, const tcpsm_in *in,
 TCPSM_DEF tcpsm_ret tcpsm_stack_input_batch(tcpsm_stack *st, tcpsm_in *in,
                                             uint32_t n, tcpsm_time now)
 {
-    uint64_t hash[TCPSM__BATCH];
+    uint64_t hash[sizeof(void *) > 4 ? 16 : 4];
     uint32_t done, k, part;
     if (st == NULL || (in == NULL && n != 0) || n > 0x7FFFFFFFu)
         return TCPSM_E_ARG;
