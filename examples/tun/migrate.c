@@ -213,16 +213,17 @@ static tcpsm_ret give(struct client *k)
     return 0;
 }
 
+/* Up to the next move, too: what waits in the ring goes along. */
 static tcpsm_ret take(struct client *k)
 {
     static uint8_t buf[65536], right[65536];
     struct request *r = &k->r;
+    uint64_t left;
     uint32_t want;
-    tcpsm_ret n = 0, i;
+    tcpsm_ret n, i;
 
-    while (r->done < r->size) {
-        want = r->size - r->done < sizeof buf ? (uint32_t)(r->size - r->done)
-                                              : (uint32_t)sizeof buf;
+    while ((left = stage(r) - r->done) > 0) {
+        want = left < sizeof buf ? (uint32_t)left : (uint32_t)sizeof buf;
         n = tcpsm_receive(k->c, buf, want);
         if (n <= 0)
             return n;
@@ -232,6 +233,8 @@ static tcpsm_ret take(struct client *k)
                 r->wrong += buf[i] != right[i];
         r->done += (uint64_t)n;
     }
+    if (r->done < r->size)
+        return 0;
     report(k, "took");
     snprintf(r->head, sizeof r->head, "%llu bytes, %llu wrong\n",
              (unsigned long long)r->size, (unsigned long long)r->wrong);
