@@ -880,6 +880,109 @@ TEST(cookie_and_then_an_entry_for_the_same_client)
     GOT(ACCEPT(), 10);
 }
 
+/* Law 4: an old copy of the segment that proved a cookie does not prove it
+   again, however the connection ended. */
+TEST(cookie_proves_itself_once)
+{
+    tcpsm_conn *c;
+    int end;
+
+    for (end = 0; end < 4; end++) {
+        full();
+        CONTEXT("end %d", end);
+        cookie("mss 1460");
+        IN("PA 1 ack 1 len 10");
+        c = ACCEPT();
+        GOT(c, 10);
+        if (end == 0) {
+            IN_ANY("R 11");
+        } else if (end == 1) {
+            CHECK_EQ(tcpsm_abort(c), 0);
+        } else if (end == 2) {
+            IN("FA 11 ack 1");
+            CHECK_EQ(tcpsm_close(c), 0);
+            DRAIN();
+            IN("A 12 ack 2");
+        } else {
+            CHECK_EQ(tcpsm_close(c), 0);
+            DRAIN();
+            IN("FA 11 ack 2");
+        }
+        DRAIN();
+        CHECK_EQ(tcpsm_state(c), TCPSM_CLOSED);
+        if (end & 1)
+            CHECK_EQ(tcpsm_stack_release(sw.st, c), 0);
+        IN_ANY("PA 1 ack 1 len 10");
+        DRAIN();
+        IN_ANY("A 1 ack 1");
+        DRAIN();
+        CHECK(tcpsm_stack_accept(sw.st, NULL) == NULL);
+        CHECK_EQ(INFO(conns), !(end & 1));
+    }
+}
+
+/* What stands in its way is no TIME-WAIT for anybody else: late data of a
+   connection that was aborted is reset (SHLD-3: our RST may be lost), */
+TEST(aborted_cookie_connection_resets_late_data)
+{
+    tcpsm_conn *c;
+
+    full();
+    c = by_cookie("mss 1460");
+    IN("PA 1 ack 1 len 10");
+    CHECK_EQ(tcpsm_abort(c), 0);
+    OUT("RA 1 ack 11");
+    CHECK_EQ(tcpsm_stack_release(sw.st, c), 0);
+    DRAIN();
+    IN_ANY("PA 11 ack 1 len 10");
+    OUT("R 1");
+    IN_ANY("A 11 ack 1");
+    OUT("R 1");
+}
+
+/* the client may begin again at once, with any ISN, */
+TEST(client_of_a_dead_cookie_connection_begins_again)
+{
+    tcpsm_conn *c;
+
+    full();
+    c = by_cookie("mss 1460");
+    IN_ANY("R 1");
+    CHECK_EQ(tcpsm_state(c), TCPSM_CLOSED);
+    DRAIN();
+    CHECK_EQ(tcpsm_stack_release(sw.st, c), 0);
+    PEER(60);
+    IN_ANY("R 1"); /* there is room in the table */
+    PEER(0);
+    w.irs -= 100000;
+    IN("S 0 mss 1460");
+    OUT("SA 0 ack 1 mss 1460");
+    IN("PA 1 ack 1 len 3");
+    GOT(ACCEPT(), 3);
+}
+
+/* and a connection that was taken out may come back. */
+TEST(cookie_connection_leaves_and_comes_back)
+{
+    static uint8_t blob[65536];
+    tcpsm_conn *c;
+    tcpsm_ret n;
+
+    full();
+    c = by_cookie("mss 1460");
+    n = tcpsm_export(c, blob, sizeof blob, w.p.now);
+    CHECK_GT(n, 0);
+    CHECK_EQ(tcpsm_stack_forget(sw.st, c), 0);
+    DRAIN();
+    CHECK_EQ(INFO(conns), 0);
+    CHECK_EQ(INFO(timewaits), 0);
+    CHECK_EQ(
+        tcpsm_stack_import(sw.st, blob, (uint32_t)n, NULL, NULL, &c, w.p.now),
+        0);
+    IN("PA 1 ack 1 len 10");
+    GOT(c, 10);
+}
+
 TEST(syn_flood_costs_nothing)
 {
     struct tcpsm_info before, after;
@@ -932,6 +1035,7 @@ TEST(cookies_at_every_phase_of_their_clock)
         DRAIN();
         fill_table();
         w.irs += 100000;
+        w.tuple.remote_port++;
         cookie("mss 1460");
         w.p.now += 60000000;
         DRAIN();
