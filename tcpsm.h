@@ -9990,7 +9990,7 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_forget(tcpsm_stack *st, tcpsm_conn *c)
         return TCPSM_E_ARG;
     tcpsm__hash_remove(st, i);
     tcpsm__wheel_remove(st, i);
-    l->flags |= TCPSM__L_RELEASED;
+    l->flags = (uint8_t)((l->flags & ~TCPSM__L_COOKIE) | TCPSM__L_RELEASED);
     st->orphans++;
     tcpsm__finish(c, 0);
     c->flags |= TCPSM__F_CLOSED;
