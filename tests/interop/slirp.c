@@ -933,15 +933,17 @@ TEST(host_stops_reading)
     end *e;
 
     start();
-    e = guest_to_service();
-    exchange(guest_to_host(4), 1000, 1000);
     e = guest_to_host(4);
     e->other->deaf = 1;
     e->total = 20 * MB;
     run(60 * SECOND);
     CHECK(e->sent < e->total);
+    /* The news that the window is open is lost: a probe must ask. */
+    net.link[1].loss_ppm = 1000000;
     e->other->deaf = 0;
-    exchange(e, 20 * MB, 1000);
+    run(500 * MS);
+    net.link[1].loss_ppm = 0;
+    exchange(e, 20 * MB, 0); /* the other has nothing to say */
 }
 
 TEST(tiny_rings)
