@@ -7111,7 +7111,8 @@ enum {
 
 /* 64 bytes. That one has expired is found when somebody looks, so TIME-WAIT
    has no timers. In name, family also holds the window (five bits, above
-   the family's three) and zero holds 2 MSL, both rounded up. */
+   the family's three) and zero holds 2 MSL, both rounded up. An odd family
+   is a guard: not a TIME-WAIT, but a name that had its cookie. */
 struct tcpsm__timewait {
     tcpsm_tuple name;
     uint32_t snd_nxt, rcv_nxt, ts_recent, ts_offset;
@@ -8023,7 +8024,7 @@ TCPSM__FN int tcpsm__tw_expired(const struct tcpsm_stack *st,
 TCPSM__FN tcpsm_tuple tcpsm__tw_name(const struct tcpsm__timewait *w)
 {
     tcpsm_tuple t = w->name;
-    t.family &= 7;
+    t.family &= 6;
     t.zero = 0;
     return t;
 }
@@ -8069,8 +8070,9 @@ TCPSM__FN void tcpsm__clock(struct tcpsm_stack *st, tcpsm_time now)
     st->now = now;
 }
 
-TCPSM__FN struct tcpsm__timewait *
-tcpsm__tw_find(struct tcpsm_stack *st, const tcpsm_tuple *t, uint64_t hash)
+TCPSM__FN struct tcpsm__timewait *tcpsm__tw_find(struct tcpsm_stack *st,
+                                                 const tcpsm_tuple *t,
+                                                 uint64_t hash, uint8_t guard)
 {
     uint32_t i = *tcpsm__tw_bucket(st, hash);
     struct tcpsm__timewait *w;
@@ -8079,7 +8081,7 @@ tcpsm__tw_find(struct tcpsm_stack *st, const tcpsm_tuple *t, uint64_t hash)
         w = tcpsm__tw_at(st, i - 1);
         TCPSM_STEP();
         u = tcpsm__tw_name(w);
-        if (!tcpsm__same_name(&u, t))
+        if ((w->name.family & 1u) != guard || !tcpsm__same_name(&u, t))
             continue;
         if (!tcpsm__tw_expired(st, w))
             return w;
@@ -8092,7 +8094,7 @@ tcpsm__tw_find(struct tcpsm_stack *st, const tcpsm_tuple *t, uint64_t hash)
 TCPSM__FN void tcpsm__tw_forget(struct tcpsm_stack *st, const tcpsm_tuple *t,
                                 uint64_t hash)
 {
-    struct tcpsm__timewait *w = tcpsm__tw_find(st, t, hash);
+    struct tcpsm__timewait *w = tcpsm__tw_find(st, t, hash, 0);
     if (w != NULL)
         tcpsm__tw_remove(st, (uint32_t)(w - tcpsm__tw_at(st, 0)));
 }
@@ -8125,7 +8127,8 @@ TCPSM__FN void tcpsm__tw_evict(struct tcpsm_stack *st)
 }
 
 /* RFC9293-MUST-13, with nothing but the facts. */
-TCPSM__FN void tcpsm__tw_add(struct tcpsm_stack *st, const tcpsm_conn *c)
+TCPSM__FN void tcpsm__tw_add(struct tcpsm_stack *st, const tcpsm_conn *c,
+                             uint8_t guard)
 {
     struct tcpsm__timewait *w;
     tcpsm_facts f;
@@ -8144,7 +8147,8 @@ TCPSM__FN void tcpsm__tw_add(struct tcpsm_stack *st, const tcpsm_conn *c)
     tcpsm__tuple_of(c, &w->name);
     hash = tcpsm__demux_name(st, &w->name);
     wnd = tcpsm__round_up(f.rcv_wnd, f.rcv_scale);
-    w->name.family = (uint8_t)(w->name.family | tcpsm__wnd5_enc(wnd) << 3);
+    w->name.family =
+        (uint8_t)(w->name.family | guard | tcpsm__wnd5_enc(wnd) << 3);
     w->name.zero = tcpsm__wait8_enc(tcpsm__wait_units(wait));
     w->snd_nxt = f.snd_nxt;
     w->rcv_nxt = f.rcv_nxt;
@@ -8850,6 +8854,7 @@ TCPSM__FN int tcpsm__cookie_good(struct tcpsm_stack *st,
                                  const struct tcpsm__visit *v)
 {
     struct tcpsm__syn *e = &st->guest;
+    const struct tcpsm__timewait *guard;
     const struct tcpsm__seg *s = &v->s;
     uint32_t iss = s->ack - 1, index = iss >> 29, what = 0, period, i;
     if (!tcpsm__cookie_days(st))
@@ -8862,6 +8867,9 @@ TCPSM__FN int tcpsm__cookie_good(struct tcpsm_stack *st,
                               what | index << 8) == (iss & 0x1FFFFFFFu))
             break;
     if (i == 2)
+        return 0;
+    guard = tcpsm__tw_find(st, &v->who, v->hash, 1);
+    if (guard != NULL && tcpsm__seq_lt(s->seq, guard->rcv_nxt))
         return 0;
     memset(e, 0, sizeof *e);
     e->name = v->who;
@@ -8976,7 +8984,7 @@ TCPSM__FN void tcpsm__to_timewait(struct tcpsm_stack *st, uint32_t i)
     tcpsm_conn *c = tcpsm__conn_at(st, i);
     tcpsm_tuple t;
     int owes = tcpsm__is(c, TCPSM__F_ACK_NOW) || c->owed != 0;
-    tcpsm__tw_add(st, c);
+    tcpsm__tw_add(st, c, 0);
     tcpsm__link_at(st, i)->flags &= (uint8_t)~TCPSM__L_COOKIE;
     tcpsm__hash_remove(st, i);
     if (owes) {
@@ -9043,7 +9051,7 @@ TCPSM__APART tcpsm_conn *tcpsm__stack_slow(struct tcpsm_stack *st,
     if (e != NULL)
         return tcpsm__syn_arrives(st, in, &v,
                                   (uint32_t)(e - tcpsm__syn_at(st, 0)));
-    w = tcpsm__tw_find(st, &v.who, hash);
+    w = tcpsm__tw_find(st, &v.who, hash, 0);
     if (w != NULL && !tcpsm__tw_arrives(st, in, &v, w))
         return NULL;
     ls = tcpsm__listener_for(st, &v.who);
@@ -9230,10 +9238,10 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_icmp(tcpsm_stack *st, const void *msg,
 TCPSM__FN void tcpsm__over(struct tcpsm_stack *st, uint32_t i)
 {
     struct tcpsm__link *l = tcpsm__link_at(st, i);
-    /* Law 4: a cookie can be proved again by an old copy of the segment that
-       did it; an entry stands in the way while that is so. */
+    /* Law 4: a cookie can be proved again by an old copy of the segment
+       that did it; a guard stands in the way while that is so. */
     if ((l->flags & TCPSM__L_COOKIE) && tcpsm__cookie_days(st))
-        tcpsm__tw_add(st, tcpsm__conn_at(st, i));
+        tcpsm__tw_add(st, tcpsm__conn_at(st, i), 1);
     l->flags = (uint8_t)(l->flags & ~TCPSM__L_COOKIE);
     tcpsm__hash_remove(st, i);
     tcpsm__wheel_remove(st, i);
@@ -9813,7 +9821,7 @@ TCPSM__FN int tcpsm__taken(struct tcpsm_stack *st, const tcpsm_tuple *t)
     uint64_t hash = tcpsm__demux_name(st, t);
     return tcpsm__find(st, t, hash) != NULL ||
            tcpsm__syn_find(st, t, hash) != NULL ||
-           tcpsm__tw_find(st, t, hash) != NULL;
+           tcpsm__tw_find(st, t, hash, 0) != NULL;
 }
 
 TCPSM__FN int tcpsm__listened(const struct tcpsm_stack *st, uint16_t port)
