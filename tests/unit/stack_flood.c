@@ -394,10 +394,7 @@ TEST(flood_for_minutes)
 TEST(flood_at_the_connections)
 {
     static shot s;
-    static const size_t may[] = {
-        offsetof(tcpsm_conn, now), offsetof(tcpsm_conn, chal_at),
-        offsetof(tcpsm_conn, chal_at) + 1, offsetof(tcpsm_conn, chal_n)};
-    uint32_t i, k, out = 0;
+    uint32_t i, out = 0;
     start(0);
     for (i = 0; i < FLOOD; i++) {
         const peer *p = &ps[rnd() % MANY];
