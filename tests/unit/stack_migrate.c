@@ -1579,8 +1579,8 @@ TEST(hostile_blobs)
             memcpy(blob, blob2, n);
             for (k = 1 + rnd(3); k > 0; k--) {
                 at = 8 + rnd(n - 8 - 14 < 900 ? n - 8 - 14 : 900);
-                blob[at] = rnd(3) ? (uint8_t)rnd(256)
-                                  : (uint8_t)(blob[at] ^ 1u << rnd(8));
+                blob[at] =
+                    (uint8_t)(rnd(3) ? rnd(256) : blob[at] ^ 1u << rnd(8));
             }
             blob_seal(n);
             len = n;
