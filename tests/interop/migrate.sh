@@ -59,6 +59,12 @@ download() { # URL
 upload() { # URL
     same "answer" "$(get -T "$tmp/part" "$1/" 2>&1)" "$part bytes, 0 wrong"
 }
+few() { # URL: there and back, not so many
+    same "sum" "$(get "$1/bytes/3000000" | sha256sum)" \
+        "$(head -c 3000000 "$tmp/file" | sha256sum)" || return
+    head -c 3000000 "$tmp/file" >"$tmp/few"
+    same "answer" "$(get -T "$tmp/few" "$1/" 2>&1)" "3000000 bytes, 0 wrong"
+}
 
 never_moved() {
     moving 0 && download $four && moved gave 0 && quiet
@@ -132,6 +138,28 @@ client_leaves() {
     upload $six
 }
 
+# Every hundredth packet is lost, either way, and it moves all the time.
+lossy() {
+    local status
+    moving 50 || return
+    in_ns c nft -f - <<'END' || return
+table inet lossy {
+    chain in { type filter hook prerouting priority 0
+        iifname "tcpsm0" numgen random mod 100 0 drop; }
+    chain out { type filter hook output priority 0
+        oifname "tcpsm0" numgen random mod 100 0 drop; }
+}
+END
+    few $four && few $six
+    status=$?
+    in_ns c nft delete table inet lossy
+    [ $status = 0 ] || return
+    stop "$server"
+    server=
+    same "processes without a reset or a failure" \
+        "$(grep -c ' 0 resets, 0 failed' "$said")" 2
+}
+
 # As an independent dissector sees it: one connection without a flaw.
 capture() {
     moving 30 || return
@@ -182,5 +210,6 @@ run small_rings curl
 run several curl
 run slow_reader curl
 run client_leaves curl
+run lossy curl nft
 run capture curl tshark
 finish

@@ -1714,7 +1714,7 @@ static void town(uint8_t fam, uint32_t every)
         connected(k);
     rough(15000);
     for (k = 0; k < N; k++) {
-        flow(k, k < 4 ? 10 : 25000 + 100 * k, k < 4 ? 20 : 21000 - 100 * k);
+        flow(k, k < 4 ? 10 : 14000 + 100 * k, k < 4 ? 20 : 12000 - 100 * k);
         ours[k].shut = theirs[k].shut = 1;
     }
     stray_syn(A, 5);
@@ -1726,7 +1726,7 @@ static void town(uint8_t fam, uint32_t every)
     steps += roam(100 * SECOND, every);
     for (k = 0; k < N; k++)
         complete(k);
-    CHECK(every == 0 || steps > 500);
+    CHECK(every == 0 || steps > 250);
     tcpsm_stack_status(m[A].st, &s);
     CHECK_EQ(s.syns, 0);
     CHECK_NE(s.timewaits, 0);
@@ -1736,7 +1736,6 @@ static void town(uint8_t fam, uint32_t every)
 
 TEST(rebased_in_mid_transfer)
 {
-    static const uint32_t every[] = {1, 3, 20};
     uint32_t i, n;
     uint8_t fam;
 
@@ -1745,9 +1744,9 @@ TEST(rebased_in_mid_transfer)
         tracing = 0;
         town(fam, 0);
         n = first_run();
-        for (i = 0; i < 3; i++) {
+        for (i = 0; i < 2; i++) {
             tracing = 1;
-            town(fam, every[i]);
+            town(fam, i == 0 ? 20 : fam == 4 ? 1 : 3);
             same_as_first_run(n);
         }
     }
