@@ -256,7 +256,7 @@ arrived() {
 python() {
     local expected=$1
     shift
-    same "what many.py $* saw" "$(in_ns c python3 $many "$@" 2>&1 |
+    same "what many.py $* saw" "$(in_ns c timeout 60 python3 $many "$@" 2>&1 |
         tail -n 1)" "$expected"
 }
 
