@@ -287,6 +287,7 @@ SP_FN uint32_t sp_drain(sp_host *h)
         CHECKF(n >= 0, "tcpsm_stack_output: %d", (int)n);
         if (n > 0) {
             idle = 0;
+            CHECKF(h->log_n < 100000u, "output never ends");
             continue;
         }
         if (tcpsm_stack_deadline(h->st) > h->now)

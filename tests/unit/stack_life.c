@@ -331,7 +331,7 @@ static void stubborn(uint32_t timeout_ms, uint32_t linger)
 {
     tcpsm_stack_config cfg = sp_config(4);
     tcpsm_time end;
-    uint32_t ack;
+    uint32_t ack, turn = 0;
     cfg.conn.user_timeout_ms = timeout_ms;
     up_with(&cfg);
     meet(0);
@@ -346,6 +346,7 @@ static void stubborn(uint32_t timeout_ms, uint32_t linger)
     for (end = h.now + 7 * SP_DAY; h.now < end && sp_info(&h).conns != 0;) {
         tcpsm_time d = tcpsm_stack_deadline(h.st);
         CHECK(d != TCPSM_NEVER); /* law 7 */
+        CHECKF(++turn < 100000, "time stands still");
         if (d > h.now)
             h.now = d;
         (void)sp_news(&h, NULL, NULL);
@@ -514,6 +515,30 @@ TEST(name_of_an_aborted_connection_is_free_at_once)
     CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
     CHECK_EQ(tcpsm_stack_release(h.st, c), 0);
     sp_idle(&h, h.now + SP_HOUR, NULL);
+    all_free();
+    sp_down(&h);
+}
+
+/* ... for a connection of our own as well. */
+TEST(name_of_an_aborted_connection_can_be_called_again)
+{
+    tcpsm_tuple t;
+    tcpsm_conn *c = NULL;
+    up(4);
+    sp_call_up(&h, &g[0], 0, 900);
+    sp_quiet(&h);
+    sp_name(&g[0], &t);
+    CHECK_EQ(tcpsm_stack_connect(h.st, &t, NULL, &c, h.now), TCPSM_E_STATE);
+    CHECK_EQ(tcpsm_abort(g[0].c), 0);
+    CHECK_EQ(tcpsm_stack_connect(h.st, &t, NULL, &c, h.now), 0);
+    CHECK(c != g[0].c);
+    CHECK_EQ(tcpsm_state(c), TCPSM_SYN_SENT);
+    sp_look(&h);
+    sp_quiet(&h);
+    sp_look(&h);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+    CHECK_EQ(tcpsm_stack_release(h.st, c), 0);
+    sp_quiet(&h);
     all_free();
     sp_down(&h);
 }

@@ -665,6 +665,36 @@ TEST(block_gives_the_same_bytes_anywhere)
     CHECK(scenario(0, 5, 6000, 0) != a); /* the digest tells */
 }
 
+/* The flow label of IPv6 comes from a hash: not of an address in memory. */
+TEST(block_gives_the_same_flow_labels_anywhere)
+{
+    uint32_t i, label[2];
+    for (i = 0; i < 2; i++) {
+        tcpsm_stack_config cfg = sp_config(4);
+        tcpsm_tuple t;
+        tcpsm_conn *c;
+        tcpsm_out o;
+        cfg.flags = TCPSM_PROMISCUOUS;
+        sp_up(&h, &cfg, i * 21, SP_SECOND);
+        memset(&t, 0, sizeof t);
+        t.family = 6;
+        t.local[0] = t.remote[0] = 0xfd;
+        t.local[15] = 1;
+        t.remote[15] = 2;
+        t.local_port = 1000;
+        t.remote_port = 80;
+        CHECK_EQ(tcpsm_stack_connect(h.st, &t, NULL, &c, h.now), 0);
+        memset(&o, 0, sizeof o);
+        o.buf = h.out;
+        o.cap = sizeof h.out;
+        CHECK(tcpsm_stack_output(h.st, &o, h.now) > 0);
+        label[i] = (uint32_t)o.flow[0] << 16 | pair_get16(o.flow + 1);
+        CHECK(label[i] != 0);
+        sp_down(&h);
+    }
+    CHECK_EQ(label[0], label[1]);
+}
+
 /* Nothing in the block knows where it is, once rebased. */
 TEST(block_moves_and_nobody_notices)
 {

@@ -143,9 +143,11 @@ static void serve(sp_net *w, int side, tcpsm_conn *c, uint32_t ev)
         CHECK_LT(i, opened);
         CHECK_EQ(lives[i].side, !side);
         if (lives[i].ref[1] != 0) {
-            /* An old duplicate of what proved a cookie, when its connection
-               is over already, proves it again: the peer resets that. */
-            CHECK(sp_info(&w->h[side]).cookies_good != 0);
+            /* An old duplicate of what proved a cookie could prove it again
+               only when the TIME-WAIT table forgot for want of room. */
+            struct tcpsm_stack_info x = sp_info(&w->h[side]);
+            CHECKF(x.cookies_good != 0 && x.timewaits_evicted != 0,
+                   "life %u a second time", i);
             CHECK_GE(tcpsm_stack_release(w->h[side].st, c), 0);
             return;
         }
