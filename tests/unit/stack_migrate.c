@@ -40,6 +40,7 @@ typedef struct {
     uint8_t *ring[2];
     uint8_t used, shut, was_shut, eof, deaf, idle, over;
     tcpsm_ret error;
+    tcpsm_time when; /* it was over */
 } end;
 
 static machine m[MACHINES];
@@ -307,6 +308,7 @@ static void news(int i)
                                  ? &ours[e - theirs]
                                  : &theirs[e - ours]);
             e->over = 1;
+            e->when = now;
         }
     }
 }
@@ -1021,6 +1023,129 @@ TEST(events_go_along)
     tracing = 0;
 }
 
+/* ---- timers: each fires elsewhere when it would have fired at home ---- */
+
+static void set(uint32_t option, uint32_t value)
+{
+    CHECK_EQ(tcpsm_set(ours[0].c, option, value), 0);
+    turn(A);
+}
+
+static void keepalive(void)
+{
+    set(TCPSM_SET_KEEPALIVE, 1);
+    set(TCPSM_SET_KEEP_IDLE, 100000);
+    run(70 * SECOND);
+}
+
+static void keepalive_in_vain(void)
+{
+    set(TCPSM_SET_KEEP_INTERVAL, 7000);
+    set(TCPSM_SET_KEEP_COUNT, 5);
+    keepalive();
+    mute = 1;
+    run(60 * SECOND); /* some probes are out */
+}
+
+static void user_timeout(void)
+{
+    mute = 1;
+    set(TCPSM_SET_USER_TIMEOUT, 90000);
+    CHECK_EQ(tcpsm_send(ours[0].c, "x", 1, 0), 1);
+    run(20 * SECOND);
+}
+
+static void handshake_in_vain(void)
+{
+    mute = 1;
+    ours[0].used = 0;
+    dial(A, 2);
+    memcpy(&ours[0], &ours[2], sizeof ours[0]);
+    memset(&ours[2], 0, sizeof ours[2]);
+    tcpsm_set_user(ours[0].c, &ours[0]);
+    ours[0].idle = 1;
+    run(10 * SECOND);
+}
+
+static void corked(void)
+{
+    set(TCPSM_SET_CORK, 1);
+    CHECK_EQ(tcpsm_send(ours[0].c, "x", 1, TCPSM_MORE), 1);
+    run(50 * MS);
+}
+
+static void delayed_ack(void)
+{
+    CHECK_EQ(tcpsm_send(theirs[0].c, "x", 1, 0), 1);
+    run(20 * MS);
+    CHECK(ours[0].c->timers & TCPSM__T_ACK);
+}
+
+static void half_closed_for_good(void)
+{
+    CHECK_EQ(tcpsm_close(ours[0].c), 0);
+    run(10 * SECOND);
+    CHECK_EQ(tcpsm_state(ours[0].c), TCPSM_FIN_WAIT_2);
+}
+
+static void lingering(void)
+{
+    theirs[0].deaf = theirs[0].idle = 1;
+    ours[0].total = 60000;
+    ours[0].idle = 0;
+    run(5 * SECOND);
+    ours[0].idle = 1;
+    set(TCPSM_SET_LINGER, 77000);
+    CHECK_EQ(tcpsm_close(ours[0].c), 0);
+    run(5 * SECOND);
+}
+
+TEST(timers_go_along)
+{
+    static const struct {
+        const char *name;
+        void (*make)(void);
+        tcpsm_ret error;
+        int over;
+    } rows[] = {{"keepalive", keepalive, 0, 0},
+                {"keepalive in vain", keepalive_in_vain, TCPSM_E_TIMEOUT, 1},
+                {"user timeout", user_timeout, TCPSM_E_TIMEOUT, 1},
+                {"handshake", handshake_in_vain, TCPSM_E_TIMEOUT, 1},
+                {"cork", corked, 0, 0},
+                {"delayed ack", delayed_ack, 0, 0},
+                {"FIN-WAIT-2", half_closed_for_good, 0, 1},
+                {"linger", lingering, TCPSM_E_TIMEOUT, 1}};
+    uint32_t i, k, n = 0;
+    tcpsm_time when = 0, base;
+
+    for (i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (k = 0; k < 3; k++) {
+            CONTEXT("%s, %u", rows[i].name, k);
+            tracing = k > 0;
+            trace_n = 0;
+            world(4, k == 1 ? 3 * EVEN : -2 * EVEN);
+            base = now;
+            connected(0);
+            ours[0].idle = theirs[0].idle = 1;
+            rows[i].make();
+            if (k > 0)
+                move(&ours[0], 0, 0);
+            if (k == 2)
+                move(&ours[0], 0, 0);
+            run(400 * SECOND);
+            CHECK_EQ(tcpsm_error(ours[0].c), rows[i].error);
+            CHECK_EQ(ours[0].over, rows[i].over);
+            if (k == 0) {
+                when = ours[0].when - base;
+                n = trace_n;
+            } else {
+                CHECK_EQ(ours[0].when - base, when);
+                same_as_first_run(n);
+            }
+        }
+    tracing = 0;
+}
+
 /* In TIME-WAIT with its last ACK not sent yet: the other stack sends it,
    and keeps the entry. */
 TEST(time_wait_before_its_ack)
@@ -1359,6 +1484,7 @@ TEST(nothing_to_go_on_with)
 TEST(no_room)
 {
     static uint8_t space[2][40000];
+    struct tcpsm_stack_info after;
     tcpsm_stack_config c = small();
     tcpsm_span s[2];
     uint32_t n, r, w, i;
@@ -1423,6 +1549,20 @@ TEST(no_room)
         machine_start(B, &c, 0, 0);
         CHECK_EQ(attempt(B, blob, n, NULL, &conn), 0);
         forget_conn(B, conn);
+    }
+    /* rings that no connection can have, or none at all */
+    c = small();
+    machine_start(B, &c, 0, 0);
+    for (i = 0; i < 6; i++) {
+        s[0].p = i == 0 ? NULL : space[0];
+        s[1].p = i == 1 ? NULL : space[1];
+        s[0].n = i == 2 ? 0 : i == 3 ? TCPSM_MAX_RING + 1u : 40000;
+        s[1].n = i == 4 ? 0 : i == 5 ? TCPSM_MAX_RING + 1u : 40000;
+        remember(B);
+        CHECK_LT(attempt(B, blob, n, s, &conn), 0);
+        tcpsm_stack_status(m[B].st, &after);
+        CHECK_EQ(after.conns + after.rings, 0);
+        CHECK_EQ(tcpsm_stack_check(m[B].st), 0);
     }
     c.rcv_ring = c.snd_ring = 0; /* "you attach them": not afterwards */
     machine_start(B, &c, 0, 0);
