@@ -921,6 +921,23 @@ TEST(cookie_proves_itself_once)
     }
 }
 
+/* Also when it brought nothing else: no second connection that nobody is at
+   the other end of. */
+TEST(bare_cookie_proves_itself_once)
+{
+    tcpsm_conn *c;
+
+    full();
+    c = by_cookie("mss 1460");
+    IN_ANY("R 1");
+    DRAIN();
+    CHECK_EQ(tcpsm_stack_release(sw.st, c), 0);
+    IN_ANY("A 1 ack 1");
+    DRAIN();
+    CHECK(tcpsm_stack_accept(sw.st, NULL) == NULL);
+    CHECK_EQ(INFO(conns), 0);
+}
+
 /* What stands in its way is no TIME-WAIT for anybody else: who has lost the
    reset of an aborted connection gets another; late text as soon as it can
    be no cookie's (see cookie_text_beyond_a_hole_waits_for_the_first), */
