@@ -484,6 +484,40 @@ TEST(unlisten_resets_what_was_not_accepted)
     CHECK_EQ(who_gets_it() == -1, 1);
 }
 
+/* Memory lent before acceptance comes back, too: by name, once. */
+TEST(unlisten_gives_lent_memory_back)
+{
+    static uint8_t ring[4096];
+    tcpsm_conn *c, *d;
+    uint32_t ev = 0;
+    tcpsm_ret l;
+
+    START();
+    sw.cfg.rcv_ring = sw.cfg.snd_ring = 0;
+    sw.cfg.conn.rcv_promise = 4096;
+    sw.by_hand = 1;
+    UP();
+    l = LISTENER(80, 0, 0);
+    IN("S 0 mss 1000");
+    OUT("SA 0 ack 1 mss 1460");
+    IN_RET(TCPSM_E_RING, "PA 1 ack 1 len 100");
+    c = w.in.conn;
+    CHECK_EQ(tcpsm_attach(c, TCPSM_RECEIVE, ring, sizeof ring, NULL), 0);
+    IN("PA 1 ack 1 len 100");
+    CHECK(tcpsm_stack_next(sw.st, &ev) == NULL); /* not ours yet */
+    CHECK_EQ(tcpsm_stack_unlisten(sw.st, l), 0);
+    OUT("RA 1 ack 101");
+    NONE();
+    CHECK_EQ(INFO(conns), 1);
+    d = tcpsm_stack_next(sw.st, &ev);
+    CHECK(d == c);
+    CHECK_EQ(ev, TCPSM_EV_DONE);
+    CHECK(tcpsm_stack_next(sw.st, &ev) == NULL);
+    CHECK_EQ(INFO(conns), 0);
+    CHECK_EQ(tcpsm_stack_check(sw.st), 0);
+    CHECK_EQ(tcpsm_stack_deadline(sw.st), TCPSM_NEVER);
+}
+
 /* The third ACK of a handshake that began with a listener which is gone,
    its number taken by another one: not the other's connection. */
 TEST(new_listener_does_not_inherit)
