@@ -138,6 +138,20 @@ client_leaves() {
     upload $six
 }
 
+# The process to move to is gone: the other ends, with status 1.
+one_dies() {
+    local status
+    moving 1 || return
+    kill -KILL "$(pgrep -P "$server")"
+    wait "$server"
+    status=$? server=
+    same "exit status" $status 1 || return
+    if in_ns c ip link show tcpsm0 >"$log" 2>&1; then
+        why="the device is still there"
+        return 1
+    fi
+}
+
 # Every hundredth packet is lost, either way, and it moves all the time.
 lossy() {
     local status
@@ -210,6 +224,7 @@ run small_rings curl
 run several curl
 run slow_reader curl
 run client_leaves curl
+run one_dies pgrep
 run lossy curl nft
 run capture curl tshark
 finish
