@@ -8903,8 +8903,10 @@ TCPSM__FN tcpsm_conn *tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
             st->n.cookies_bad++;
         (void)tcpsm__stack_refuse(st, in, TCPSM_DROP_BAD_ACK);
         /* Text may have overtaken the segment at IRS + 1, which alone can
-           prove a cookie: it comes again, and a reset would be wrong. */
-        if (v->s.len == 0 || !tcpsm__cookie_days(st))
+           prove a cookie: it comes again, and a reset would be wrong, unless
+           the connection has been and gone. */
+        if (v->s.len == 0 || !tcpsm__cookie_days(st) ||
+            tcpsm__tw_find(st, &v->who, v->hash, 1) != NULL)
             tcpsm__reset_stranger(st, &v->who, &v->s);
         return NULL;
     }
