@@ -470,6 +470,29 @@ TEST(time_backwards_counts_as_the_last)
     sp_down(&h);
 }
 
+/* Half-open entries have no connection that would know better. */
+TEST(time_backwards_counts_as_the_last_for_syns)
+{
+    tcpsm_time t0 = SP_HOUR;
+    uint32_t i;
+    sp_sleep s;
+    up(10, t0);
+    for (i = 0; i < 3; i++) {
+        h.now = t0 - i * 5 * SP_SECOND;
+        sp_ghost_init(&g[i], i, 80);
+        sp_say(&h, &g[i], PAIR_SYN, NULL, 0);
+        (void)sp_output(&h);
+        CHECK_EQ(tcpsm_stack_check(h.st), 0);
+        CHECK_EQ(tcpsm_stack_deadline(h.st), t0 + SP_SECOND);
+    }
+    h.now = t0;
+    sp_idle(&h, t0 + SP_SECOND - 1, &s);
+    CHECK_EQ(s.calls, 0);
+    sp_idle(&h, t0 + SP_SECOND, &s);
+    CHECK_EQ(s.sent, 3);
+    sp_down(&h);
+}
+
 /* ---- far, and moving --------------------------------------------------- */
 
 /* Keepalive of two hours and user timeouts of weeks, among hundreds. */
