@@ -121,9 +121,12 @@ static void keep(const tcpsm_in *in, const uint8_t *t, uint64_t us)
              i + 1 < sizeof s->text && i < s->len && p[i] > 31 && p[i] < 127;
              i++)
             s->text[i] = p[i];
+    if (strstr(s->text, " HTTP/") != NULL) /* of a request */
+        *strstr(s->text, " HTTP/") = 0;
 }
 
-/* Keeps the segments of the n-th connection. */
+/* Keeps the segments of the n-th connection; up to where the file is cut,
+   if it is. */
 static int read_capture(FILE *f, unsigned n)
 {
     static uint8_t b[1 << 17];
@@ -135,7 +138,7 @@ static int read_capture(FILE *f, unsigned n)
         len = le32(b + 4);
         if (len < 12 || len > sizeof b || len % 4 != 0 ||
             fread(b + 8, 1, len - 8, f) != len - 8)
-            return 0;
+            break;
         memset(&in, 0, sizeof in);
         if (le32(b) != 6 || len < 32 || le32(b + 20) > len - 32 ||
             tcpsm_ip_parse(b + 28, le32(b + 20), &in) != 6 || in.len < 20)
@@ -248,8 +251,8 @@ static void arrow(seqdiag *diagram, const struct segment *s, int again)
 /* Something begins or ends there. */
 static int turning_point(unsigned i)
 {
-    return i < d.n &&
-           ((d.s[i].flags & (SYN | FIN | RST)) || d.s[i].text[0] != 0);
+    return i < d.n && (i + 1 == d.n || (d.s[i].flags & (SYN | FIN | RST)) ||
+                       d.s[i].text[0] != 0);
 }
 
 /* A turning point, the two segments before it or the three after it */

@@ -448,9 +448,11 @@ int main(int argc, char **argv)
     d.loop.cfg.conn.user_timeout_ms = d.timeout * 1000;
     loop_open(&d.loop);
     next = d.all;
-    do {
+    for (;;) {
         while (d.running < d.parallel && next < d.all + d.n)
             start(next++);
+        if (d.running == 0)
+            break;
         loop_output(&d.loop);
         look = expire();
         again = draw(0);
@@ -461,9 +463,8 @@ int main(int argc, char **argv)
         }
         loop_input(&d.loop);
         while ((c = tcpsm_stack_next(d.loop.stack, &ev)) != NULL)
-            if (tcpsm_user(c) != NULL)
-                serve(tcpsm_user(c));
-    } while (d.running > 0 || next < d.all + d.n);
+            serve(tcpsm_user(c));
+    }
     end();
     if (fflush(stdout) != 0)
         return 1;
