@@ -1045,6 +1045,37 @@ TEST(lent_memory_names_a_connection_that_can_be_read)
     sp_down(&h);
 }
 
+/* In between it may be used, and then output comes before the next next, or
+   after it: it is gone after both. */
+TEST(lent_memory_named_and_woken)
+{
+    uint32_t i, ev;
+    for (i = 0; i < 2; i++) {
+        void *old = NULL;
+        up(2);
+        meet(0);
+        sp_quiet(&h);
+        lend(0);
+        CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+        sp_drain(&h);
+        sp_say(&h, &g[0], PAIR_RST, NULL, 0);
+        sp_drain(&h);
+        CHECK(tcpsm_stack_next(h.st, &ev) == g[0].c);
+        CHECK_EQ(ev, TCPSM_EV_DONE);
+        CHECK_EQ(tcpsm_attach(g[0].c, TCPSM_SEND, NULL, 0, &old), 0);
+        CHECK(old == mine[1]);
+        if (i == 0)
+            CHECK_EQ(sp_output(&h), 0);
+        sp_look(&h);
+        CHECK(tcpsm_stack_next(h.st, &ev) == NULL);
+        sp_look(&h);
+        CHECK_EQ(sp_output(&h), 0);
+        all_free();
+        CHECK(tcpsm_stack_next(h.st, &ev) == NULL);
+        sp_down(&h);
+    }
+}
+
 /* ---- forget ------------------------------------------------------------ */
 
 TEST(forget_in_every_state_says_nothing)
@@ -1189,12 +1220,79 @@ static void look_at_news(void)
     }
 }
 
+/* Out as a blob, forgotten, and in again: with rings of the slab, or with
+   others of our own. */
+static void travel(owned *o, tcpsm_conn *c)
+{
+    static uint8_t blob[20000];
+    tcpsm_ret n = tcpsm_export(c, blob, sizeof blob, h.now), r;
+    uint32_t b[2], k;
+    tcpsm_span ring[2];
+    tcpsm_conn *d = NULL;
+    if (tcpsm_state(c) <= TCPSM_LISTEN)
+        return;
+    CHECKF(n > 0, "tcpsm_export: %d", (int)n);
+    CHECK_EQ(tcpsm_stack_forget(h.st, c), 0);
+    CHECK(tcpsm_stack_deref(h.st, o->ref) == NULL);
+    pool_back(o);
+    o->ref = 0;
+    o->mine = 0;
+    for (k = 0; k < 2; k++) {
+        b[k] = below(BUFFERS);
+        ring[k].p = pool[b[k]];
+        ring[k].n = BUFFER;
+    }
+    if (pool_lent[b[0]] || pool_lent[b[1]] || b[0] == b[1] || below(2)) {
+        r = tcpsm_stack_import(h.st, blob, (uint32_t)n, NULL, NULL, &d,
+                               h.now);
+        b[0] = b[1] = BUFFERS;
+    } else {
+        r = tcpsm_stack_import(h.st, blob, (uint32_t)n, NULL, ring, &d,
+                               h.now);
+    }
+    if (r != 0) { /* the slab's rings may be too small, or all in use */
+        CHECK(r == TCPSM_E_SPACE || r == TCPSM_E_STATE);
+        CHECK(d == NULL);
+        for (k = 0; k < 2; k++)
+            if (b[k] < BUFFERS)
+                memset(pool[b[k]], 0xE7, BUFFER);
+        return;
+    }
+    get(d);
+    o = whose(tcpsm_stack_ref(h.st, d));
+    for (k = 0; k < 2; k++)
+        if (b[k] < BUFFERS) {
+            o->buffer[k] = (int)b[k];
+            pool_lent[b[k]] = 1;
+        }
+}
+
+/* A verdict on a SYN that is held, or on one that is not any more */
+static void judge(void)
+{
+    static tcpsm_ret old;
+    tcpsm_tuple who;
+    tcpsm_ret ask = tcpsm_stack_ask(h.st, &who), r;
+    if (ask < 0) {
+        CHECK_EQ(ask, TCPSM_E_NONE);
+        r = tcpsm_stack_answer(h.st, old, below(3));
+        CHECK(r == 0 || r == TCPSM_E_NONE);
+        return;
+    }
+    old = ask;
+    if (below(4))
+        CHECK_EQ(tcpsm_stack_answer(h.st, ask, below(3)), 0);
+}
+
 static void use(owned *o)
 {
     tcpsm_conn *c = tcpsm_stack_deref(h.st, o->ref);
     uint8_t buf[900];
     CHECK(c != NULL);
-    switch (below(12)) {
+    switch (below(13)) {
+    case 12:
+        travel(o, c);
+        break;
     case 0:
         (void)tcpsm_shutdown(c);
         break;
@@ -1260,11 +1358,16 @@ static void ghost_acts(sp_ghost *q, uint32_t i)
 static void listen_or_not(void)
 {
     uint32_t k = below(2);
+    tcpsm_tuple t;
     if (listener[k] >= 0) {
         CHECK_EQ(tcpsm_stack_unlisten(h.st, listener[k]), 0);
         listener[k] = -1;
     } else {
-        listener[k] = sp_listen(&h, (uint16_t)(80 + k), 1 + below(6));
+        memset(&t, 0, sizeof t);
+        t.local_port = (uint16_t)(80 + k);
+        listener[k] = tcpsm_stack_listen(h.st, &t, 1 + below(6),
+                                         k ? TCPSM_LISTEN_ASK : 0, NULL);
+        CHECK_GE(listener[k], 0);
     }
 }
 
@@ -1348,6 +1451,7 @@ static void any_order(uint64_t seed, uint32_t steps)
         case 7:
             if (below(20) == 0)
                 elsewhere();
+            judge();
             break;
         case 8:
         case 9:
