@@ -331,6 +331,23 @@ TEST(ring_is_not_demanded_by_a_fin_beyond_a_gap)
     sp_down(&h);
 }
 
+/* Nobody could attach one to a connection that was released: its pointer is
+   dead. What still comes is refused with a reset. */
+TEST(ring_is_not_demanded_for_the_released)
+{
+    up_bare(6000);
+    meet(0);
+    sp_quiet(&h);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+    sp_quiet(&h);
+    CHECK_EQ(sp_raw(&h, &g[0], g[0].seq, g[0].ack, PAIR_ACK, "x", 1), 0);
+    CHECK_EQ(h.in.drop, TCPSM_DROP_CLOSED);
+    sp_quiet(&h);
+    CHECK(g[0].flags & PAIR_RST);
+    CHECK_EQ(sp_info(&h).conns, 0);
+    sp_down(&h);
+}
+
 /* What is not good enough to be data does not ask for memory. */
 TEST(ring_is_not_demanded_by_what_is_invalid_or_empty)
 {

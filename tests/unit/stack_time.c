@@ -339,6 +339,34 @@ TEST(deadline_of_thousands_at_once_is_bounded_per_call)
     CHECKF(calls <= MANY + MANY / 2, "%u calls for %d segments", calls, MANY);
 }
 
+/* Half-open entries, too: a thousand SYN-ACKs again at one instant, and the
+   end of a thousand at another. */
+TEST(deadline_of_a_thousand_half_open_at_once_is_bounded_per_call)
+{
+    unsigned long most = 0, before;
+    uint32_t i, n = 1000, calls = 0, sent = 0;
+    up(n, SP_SECOND);
+    for (i = 0; i < n; i++) {
+        sp_ghost_init(&g[i], i, 80);
+        sp_say(&h, &g[i], PAIR_SYN, NULL, 0);
+    }
+    CHECK_EQ(sp_drain(&h), n);
+    while (tcpsm_stack_deadline(h.st) != TCPSM_NEVER) {
+        if (tcpsm_stack_deadline(h.st) > h.now)
+            h.now = tcpsm_stack_deadline(h.st);
+        before = steps;
+        sent += sp_output(&h) > 0;
+        if (steps - before > most)
+            most = steps - before;
+        CHECKF(++calls <= 6 * n, "output never ends");
+    }
+    CHECK_EQ(sent, 4 * n);
+    CHECK_EQ(h.now, 32 * SP_SECOND);
+    CHECK_EQ(sp_info(&h).syns, 0);
+    CHECKF(most <= 400, "%lu steps in one call", most);
+    sp_down(&h);
+}
+
 /* The same with timers that mean nothing any more: all of them are stale
    when the wheel comes to them, and still no call is dear. */
 TEST(deadline_of_thousands_of_stale_timers_is_bounded_per_call)
