@@ -287,6 +287,163 @@ TEST(deadline_covers_each_of_many_half_open_entries)
     sp_down(&h);
 }
 
+/* ---- what layer 1 does, the stack does, and when --------------------------- */
+
+/* A connection of a stack and one of layer 1, with the same key and name,
+   see the same: what comes out is the same to the bit and the microsecond,
+   until TIME-WAIT, which is an entry here. The stack has others besides. */
+static tcpsm_conn twin;
+static uint8_t twin_ring[2][512];
+
+static void twin_drain(void)
+{
+    static uint8_t buf[2000];
+    uint32_t i;
+    tcpsm_out o;
+    tcpsm_ret r;
+    do {
+        (void)sp_news(&h, NULL, NULL);
+        while ((r = sp_output(&h)) > 0) {
+            const sp_sent *x = &h.log[(h.log_n - 1) % SP_LOG];
+            if (x->tuple.remote_port != g[0].port)
+                continue;
+            memset(&o, 0, sizeof o);
+            o.buf = buf;
+            o.cap = 1500;
+            CHECK_EQ(tcpsm_output(&twin, &o, h.now), r);
+            CHECK_MEM(buf, h.out, r);
+            CHECK_MEM(&o.tuple, &x->tuple, sizeof o.tuple);
+        }
+    } while (tcpsm_stack_deadline(h.st) <= h.now);
+    memset(&o, 0, sizeof o);
+    o.buf = buf;
+    o.cap = 1500;
+    for (i = 0; i < 3; i++) /* no more from layer 1, either */
+        CHECK_EQ(tcpsm_output(&twin, &o, h.now), 0);
+}
+
+static void twin_input(uint32_t seq, uint32_t flags, uint32_t n)
+{
+    static const uint8_t text[600] = {9, 8, 7};
+    tcpsm_in in;
+    (void)sp_raw(&h, &g[0], seq, g[0].ack, flags, text, n);
+    in = h.in;
+    CHECK_EQ(tcpsm_input(&twin, &in, h.now), 0);
+    CHECK_EQ(in.drop, h.in.drop);
+}
+
+static void twin_call(void)
+{
+    static uint8_t text[700];
+    uint32_t n = 1 + below(600), v = 1u << below(28);
+    uint8_t a[600], b[600];
+    tcpsm_ret r;
+    switch (below(9)) {
+    case 0:
+        r = tcpsm_receive(g[0].c, a, n);
+        CHECK_EQ(tcpsm_receive(&twin, b, n), r);
+        if (r > 0)
+            CHECK_MEM(a, b, r);
+        break;
+    case 1:
+        CHECK_EQ(tcpsm_set(g[0].c, TCPSM_SET_KEEP_IDLE, v),
+                 tcpsm_set(&twin, TCPSM_SET_KEEP_IDLE, v));
+        CHECK_EQ(tcpsm_set(g[0].c, TCPSM_SET_KEEPALIVE, v & 1),
+                 tcpsm_set(&twin, TCPSM_SET_KEEPALIVE, v & 1));
+        break;
+    case 2:
+        CHECK_EQ(tcpsm_set(g[0].c, TCPSM_SET_CORK, n & 1),
+                 tcpsm_set(&twin, TCPSM_SET_CORK, n & 1));
+        break;
+    case 3:
+        if (below(12) == 0)
+            CHECK_EQ(tcpsm_shutdown(g[0].c), tcpsm_shutdown(&twin));
+        break;
+    case 4:
+        if (below(30) == 0)
+            CHECK_EQ(tcpsm_abort(g[0].c), tcpsm_abort(&twin));
+        break;
+    default:
+        CHECK_EQ(tcpsm_send(g[0].c, text, n, 0),
+                 tcpsm_send(&twin, text, n, 0));
+    }
+}
+
+static uint64_t twin_life(uint64_t seed)
+{
+    tcpsm_tuple t;
+    uint32_t k, n;
+    state = seed;
+    memset(g, 0, sizeof g);
+    up(8, some_time());
+    for (k = 1; k < 5; k++)
+        meet(k);
+    sp_ghost_init(&g[0], 0, 900);
+    g[0].wnd = 3000;
+    sp_name(&g[0], &t);
+    CHECK_EQ(tcpsm_init(&twin, &h.cfg.conn), 0);
+    tcpsm_attach(&twin, TCPSM_RECEIVE, twin_ring[0], 512, NULL);
+    tcpsm_attach(&twin, TCPSM_SEND, twin_ring[1], 512, NULL);
+    sp_quiet(&h);
+    CHECK_EQ(tcpsm_open(&twin, &t, h.now), 0);
+    CHECK_EQ(tcpsm_stack_connect(h.st, &t, NULL, &g[0].c, h.now), 0);
+    for (k = 0; k < 400; k++) {
+        tcpsm_time d;
+        CONTEXT("seed %u, step %u", (unsigned)seed, k);
+        twin_drain();
+        if (tcpsm_state(&twin) == TCPSM_TIME_WAIT ||
+            tcpsm_state(&twin) == TCPSM_CLOSED)
+            break;
+        CHECK_EQ(tcpsm_state(g[0].c), tcpsm_state(&twin));
+        d = tcpsm_deadline(&twin);
+        CHECK_EQ(tcpsm_deadline(g[0].c), d);
+        CHECK(tcpsm_stack_deadline(h.st) <= d);
+        n = below(300);
+        switch (below(10)) {
+        case 0:
+        case 1:
+        case 2: /* the stack's own clock: to its deadline, if not too far */
+            d = tcpsm_stack_deadline(h.st);
+            h.now = d < h.now + SP_HOUR && below(2)
+                        ? d
+                        : h.now + below(2 * (uint32_t)SP_SECOND);
+            break;
+        case 3:
+            twin_call();
+            break;
+        case 4:
+            twin_input(g[0].seq + 40, PAIR_ACK, n);
+            break;
+        case 5:
+            if (below(20) == 0)
+                twin_input(g[0].seq++, PAIR_ACK | PAIR_FIN, 0);
+            break;
+        case 6:
+            (void)tcpsm_send(g[1 + below(4)].c, "noise", 5, 0);
+            sp_say(&h, &g[1 + below(4)], PAIR_ACK, "z", 1);
+            break;
+        default:
+            if (tcpsm_state(&twin) == TCPSM_SYN_SENT) {
+                twin_input(g[0].seq++, PAIR_SYN | PAIR_ACK, 0);
+                break;
+            }
+            twin_input(g[0].seq, PAIR_ACK, n);
+            if (h.in.drop == 0)
+                g[0].seq += n;
+        }
+    }
+    sp_down(&h);
+    return k;
+}
+
+TEST(stack_adds_nothing_and_is_never_late)
+{
+    uint64_t seed, steps_done = 0;
+    for (seed = 1; seed <= 60; seed++)
+        steps_done += twin_life(seed);
+    CHECK_GE(steps_done, 6000u);
+}
+
 /* ---- thousands at once ------------------------------------------------- */
 
 /* MANY connections whose SYNs are lost: all timers are due at the same
