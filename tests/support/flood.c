@@ -150,12 +150,12 @@ static void source(uint8_t *a)
                                        {255, 255, 255, 255},
                                        {224, 0, 0, 1},
                                        {10, 9, 8, 255}};
-    uint32_t r = any();
+    uint32_t r = any(), n = what.family == 4 ? 4 : 16;
 
     if (what.from_set) {
-        memcpy(a, what.from, 16);
+        memcpy(a, what.from, n);
     } else if (what.kind == 'x' && r % 32 == 0) {
-        memcpy(a, what.to, 16); /* LAND */
+        memcpy(a, what.to, n); /* LAND */
     } else if (what.family == 4) {
         put32(a, 0xC6120000u | (r & 0x1FFFF));
         if (what.kind == 'x' && r % 32 == 1)
