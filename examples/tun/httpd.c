@@ -96,6 +96,17 @@ static void link_client(struct client *k)
     d.newest = k;
 }
 
+/* A download to a slow reader may bring no news for long, and yet move. */
+static int moved(struct client *k)
+{
+    struct tcpsm_info info;
+    uint32_t before = k->una;
+
+    tcpsm_status(k->conn, &info);
+    k->una = info.snd_una;
+    return k->una != before;
+}
+
 static void hello(tcpsm_conn *conn)
 {
     struct client *k = calloc(1, sizeof *k);
@@ -105,6 +116,7 @@ static void hello(tcpsm_conn *conn)
     k->file = -1;
     tcpsm_set_user(conn, k);
     link_client(k);
+    moved(k);
     d.clients++;
 }
 
@@ -130,17 +142,6 @@ static void goodbye(struct client *k)
     free(k);
     d.clients--;
     welcome();
-}
-
-/* A download to a slow reader may bring no news for long, and yet move. */
-static int moved(struct client *k)
-{
-    struct tcpsm_info info;
-    uint32_t before = k->una;
-
-    tcpsm_status(k->conn, &info);
-    k->una = info.snd_una;
-    return k->una != before;
 }
 
 /* Who showed no life for too long leaves. Returns when to look again. */
@@ -443,7 +444,8 @@ static void get(struct client *k, const struct http *h, char *path)
 
 static void take(struct client *k, const struct http *h, const char *path)
 {
-    int to_file = d.put >= 0 && strcmp(h->word[0], "PUT") == 0;
+    int echo = strcmp(path, "/echo") == 0;
+    int to_file = !echo && d.put >= 0 && strcmp(h->word[0], "PUT") == 0;
 
     if (k->body.kind == HTTP_EMPTY) {
         refuse(k, "411 Length Required", "");
@@ -451,14 +453,6 @@ static void take(struct client *k, const struct http *h, const char *path)
     }
     if (k->body.kind == HTTP_LENGTH && k->body.left > d.max_body) {
         refuse(k, "413 Content Too Large", "");
-        return;
-    }
-    k->took = 0;
-    if (strcmp(path, "/echo") == 0) {
-        k->chunked = k->body.kind == HTTP_CHUNKED;
-        answer(k, "200 OK", "application/octet-stream",
-               k->chunked ? HTTP_NONE : k->body.left, "");
-        k->phase = ECHO;
         return;
     }
     if (to_file) {
@@ -470,7 +464,14 @@ static void take(struct client *k, const struct http *h, const char *path)
     }
     if (h->expect && h->minor >= 1)
         http_say(&k->text, "HTTP/1.1 100 Continue\r\n\r\n");
+    k->took = 0;
     k->phase = TAKE;
+    if (echo) {
+        k->chunked = k->body.kind == HTTP_CHUNKED;
+        answer(k, "200 OK", "application/octet-stream",
+               k->chunked ? HTTP_NONE : k->body.left, "");
+        k->phase = ECHO;
+    }
 }
 
 /* "http://host/a%20b?c" -> "/a b", in place; NULL: not a path */

@@ -248,9 +248,9 @@ split_anywhere() {
     local step
     serve $httpd --ring 512 --conns 50 "$www" || return
     for step in 1 7 64 511 5000; do
-        client "all there" split $step 40 || return
+        client "all there" split $step 20 || return
     done
-    client "in order" pipeline 100 &&
+    client "in order" pipeline 50 &&
         same echo "$(head -c 30000 "$www/big" | get -T - $four/echo | sum)" \
             "$(head -c 30000 "$www/big" | sum)" &&
         same listing "$(get $four/sub/ | head -n 1)" deep/ &&
@@ -319,8 +319,13 @@ captured() {
     server=
     tshark -r "$f" -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE \
         -q -z expert,warn >"$tmp/expert" 2>&1
+    # Linux writes a checksum of 0 as 0xffff, as for UDP; we do not.
     same "expert complaints" "$(grep -E '^ +[0-9]+ ' "$tmp/expert" |
-        grep -v 'connection finish' | tr -s ' \n' ' ')" "" || return
+        grep -v 'connection finish\|0xffff instead of 0x0000' |
+        tr -s ' \n' ' ')" "" || return
+    same "checksums of ours" "$(tshark -r "$f" -Y 'tcp.checksum == 0xffff and
+        (ip.src == 10.9.8.2 or ipv6.src == fd09:8::2)' 2>/dev/null)" "" ||
+        return
     same "requests" "$(tshark -r "$f" -Y http.request -T fields \
         -e http.request.uri 2>/dev/null | tr '\n' ' ')" "/big /big " || return
     same "answers" "$(tshark -r "$f" -Y http.response -T fields \
@@ -339,7 +344,7 @@ addresses() {
         -m 1280 -P 8080 || return
     same first "$(status http://10.9.8.77:8080/)" 200 || return
     same second "$(status http://10.9.8.78:8080/)" 200 || return
-    same neither "$(status http://10.9.8.79:8080/ -m 1)" 000 || return
+    same neither "$(status http://10.9.8.79:8080/ -m 0.3)" 000 || return
     same "the MTU" "$(in_ns c cat /sys/class/net/tcpsm0/mtu)" 1280 || return
     serve $httpd --any --device web0 || return
     same any "$(status http://10.9.8.79/)" 200 || return
