@@ -484,6 +484,42 @@ TEST(unlisten_resets_what_was_not_accepted)
     CHECK_EQ(who_gets_it() == -1, 1);
 }
 
+TEST(unlisten_leaves_the_others_in_the_queue)
+{
+    tcpsm_ret l[2], from;
+    tcpsm_tuple t;
+    tcpsm_conn *c;
+    int i;
+
+    START();
+    sw.cfg.conns = sw.cfg.syn_entries = 8;
+    UP();
+    l[0] = LISTENER(80, 0, 0);
+    l[1] = LISTENER(81, 3, 0);
+    for (i = 0; i < 6; i++) {
+        PEER(i);
+        w.tuple.local_port = (uint16_t)(80 + i % 2);
+        IN("S 0 mss 1000");
+        OUT("SA 0 ack 1 mss 1460");
+        IN("A 1 ack 1");
+    }
+    CHECK_EQ(tcpsm_stack_unlisten(sw.st, l[0]), 0);
+    CHECK_EQ(DRAIN(), 3);
+    CHECK_EQ(INFO(conns), 3);
+    CHECK_EQ(INFO(unaccepted), 3);
+    PEER(6); /* its backlog is still full */
+    w.tuple.local_port = 81;
+    IN_NOTHING(TCPSM_DROP_FULL, "S 0 mss 1000");
+    for (i = 1; i < 6; i += 2) {
+        c = tcpsm_stack_accept(sw.st, &from);
+        CHECK(c != NULL);
+        CHECK_EQ(from, l[1]);
+        tcpsm_name(c, &t);
+        CHECK_EQ(t.remote[3], 2 + i);
+    }
+    CHECK(tcpsm_stack_accept(sw.st, &from) == NULL);
+}
+
 /* Memory lent before acceptance comes back, too: by name, once. */
 TEST(unlisten_gives_lent_memory_back)
 {
@@ -580,6 +616,7 @@ TEST(address_refuses_nonsense)
     UP();
     CHECK_EQ(tcpsm_stack_address(sw.st, NULL, 24, 1), TCPSM_E_ARG);
     CHECK_EQ(stackwire_address("0.0.0.0", 4, 0, 24, 1), TCPSM_E_ARG);
+    CHECK_EQ(stackwire_address("127.0.0.1", 4, 0, 8, 1), TCPSM_E_ARG);
     CHECK_EQ(stackwire_address("224.0.0.5", 4, 0, 24, 1), TCPSM_E_ARG);
     CHECK_EQ(stackwire_address("255.255.255.255", 4, 0, 24, 1), TCPSM_E_ARG);
     CHECK_EQ(stackwire_address("10.0.0.3", 4, 0, 33, 1), TCPSM_E_ARG);
