@@ -19,7 +19,7 @@ packages="
     gcc-arm-none-eabi gcc-avr avr-libc
     valgrind tshark curl iproute2 nftables
     python3 procps
-    apache2-utils wrk nginx
+    apache2-utils wrk nginx iputils-ping
     libslirp-dev"
 
 case "${1:-}" in
