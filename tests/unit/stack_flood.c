@@ -545,6 +545,40 @@ TEST(business_goes_on)
     host_stop(&h);
 }
 
+/* Three come for each that can go out: the timers of others are not late
+   for it, but for their turn. */
+TEST(timers_beside_a_flood)
+{
+    static shot s;
+    uint32_t i, turn, acks = 0;
+    tcpsm_time t0;
+    start(0);
+    for (i = 0; i < SYNS; i++) {
+        from_anywhere(&s);
+        aim(&s, SYN_FLOOD);
+        fire(&s);
+    }
+    for (i = 0; i < MANY; i += 6) /* the idle ones */
+        peer_say(&h, &ps[i], 10, 0);
+    t0 = h.now;
+    for (turn = 0; turn < 100; turn++) {
+        h.now += 1000;
+        for (i = 0; i < 3; i++) {
+            from_anywhere(&s);
+            aim(&s, (int)((turn + i) % KINDS));
+            fire(&s);
+        }
+        if (host_out(&h) > 0)
+            for (i = 0; i < MANY; i += 6)
+                if (peer_is(&h, &ps[i])) {
+                    CHECK_LE(h.now, t0 + 70000); /* delayed ACK: 40 ms */
+                    acks++;
+                }
+    }
+    CHECK_EQ(acks, MANY / 6);
+    host_stop(&h);
+}
+
 /* A connection that began with a cookie leaves nothing behind when it is
    forgotten: it may go on in the same stack. */
 TEST(forgotten_after_a_cookie)

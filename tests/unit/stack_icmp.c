@@ -756,3 +756,32 @@ TEST(echo_cap)
         pong(1000);
     host_stop(&h);
 }
+
+/* A datagram out for each that comes in, and all that come are pings: the
+   connections have their turns all the same, and their timers run. */
+TEST(echo_takes_turns)
+{
+    uint32_t i, turn, spoke = 0, pongs = 0;
+    uint8_t b[1000] = {0};
+    start(TCPSM_ECHO);
+    for (i = 0; i < MANY; i++) {
+        ps[i].rcv_nxt += 1400;
+        peer_say(&h, &ps[i], i < MANY / 2 ? 0 : 50, 0);
+    }
+    host_settle(&h);
+    for (i = 0; i < MANY / 2; i++)
+        CHECK_EQ(tcpsm_send(ps[i].c, b, sizeof b, 0), (int)sizeof b);
+    for (turn = 0; turn < 500; turn++) {
+        h.now += 1000;
+        for (i = 0; i < 2; i++)
+            host_in(&h, ping, echoed(i ? 6 : 4, 56));
+        if (host_out(&h) > 0) {
+            spoke += h.v.proto == 6;
+            pongs += h.v.proto != 6;
+        }
+    }
+    /* data and delayed ACKs */
+    CHECK_GE(spoke, (uint32_t)MANY);
+    CHECK_GE(pongs, 100u);
+    host_stop(&h);
+}
