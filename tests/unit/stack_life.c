@@ -390,6 +390,20 @@ TEST(orphan_whose_peer_vanished_ends_without_a_user_timeout)
     }
 }
 
+/* Nor does a SYN that nobody answers go on for ever, with data behind it. */
+TEST(orphan_in_syn_sent_ends_without_any_limit)
+{
+    tcpsm_stack_config cfg = sp_config(4);
+    cfg.conn.syn_limit_ms = cfg.conn.user_timeout_ms = TCPSM_OFF;
+    up_with(&cfg);
+    sp_call(&h, &g[0], 0, 900);
+    CHECK_EQ(tcpsm_send(g[0].c, text, 100, 0), 100);
+    CHECK_EQ(tcpsm_stack_release(h.st, g[0].c), 0);
+    sp_idle(&h, h.now + 7 * SP_DAY, NULL);
+    all_free();
+    sp_down(&h);
+}
+
 /* A peer that acknowledges our FIN and then only keeps talking */
 TEST(orphan_in_fin_wait_2_ends)
 {
