@@ -752,6 +752,79 @@ TEST(good_cookie_and_no_listener_is_reset)
     refused("no listener", w.iss + 1);
 }
 
+/* A cookie speaks for the listener that sent it: what it offered, another
+   one does not know. */
+TEST(cookie_of_another_listener_is_reset)
+{
+    tcpsm_config cfg;
+    tcpsm_tuple t;
+    tcpsm_ret l;
+
+    configure();
+    sw.cfg.rcv_ring = 1 << 20;
+    UP();
+    l = LISTENER(80, 0, 0);
+    LISTENER(81, 0, 0);
+    PEER(60);
+    w.tuple.local_port = 81; /* the table is not this listener's */
+    PEER(61);
+    w.tuple.local_port = 81;
+    PEER(0);
+    fill_table();
+    IN("S 0 mss 1460 ws 2 ts 900 0");
+    OUT("SA 0 ack 1 win 65535 mss 1460 ws 5 ts * 900");
+    CHECK_EQ(tcpsm_stack_unlisten(sw.st, l), 0);
+    DRAIN();
+    cfg = sw.cfg.conn;
+    cfg.rcv_max = 8 << 20; /* a scale of 8 */
+    memset(&t, 0, sizeof t);
+    t.local_port = 80;
+    CHECK_EQ(tcpsm_stack_listen(sw.st, &t, 0, 0, &cfg), l);
+    IN_ANY("A 1 ack 1 ts 901 %u", w.tsval);
+    refused("another scale", w.iss + 1);
+}
+
+TEST(cookie_does_not_pass_by_who_wants_to_be_asked)
+{
+    tcpsm_ret l;
+
+    configure();
+    UP();
+    l = LISTENER(80, 0, 0);
+    LISTENER(81, 0, 0);
+    PEER(60);
+    w.tuple.local_port = 81;
+    PEER(61);
+    w.tuple.local_port = 81;
+    PEER(0);
+    fill_table();
+    cookie("mss 1460");
+    CHECK_EQ(tcpsm_stack_unlisten(sw.st, l), 0);
+    DRAIN();
+    CHECK_EQ(LISTENER(80, 0, TCPSM_LISTEN_ASK), l);
+    IN_ANY("A 1 ack 1");
+    refused("must be asked", w.iss + 1);
+}
+
+/* SYNs that wait for a verdict do not shut out the others. */
+TEST(held_syns_fill_the_table_and_others_get_cookies)
+{
+    configure();
+    UP();
+    LISTENER(80, 0, 0);
+    LISTENER(81, 0, TCPSM_LISTEN_ASK);
+    PEER(60);
+    w.tuple.local_port = 81;
+    PEER(61);
+    w.tuple.local_port = 81;
+    PEER(0);
+    fill_table();
+    CHECK_EQ(INFO(held), 2);
+    cookie("mss 1460");
+    IN("PA 1 ack 1 len 5");
+    GOT(ACCEPT(), 5);
+}
+
 TEST(cookie_acks_make_one_connection)
 {
     tcpsm_conn *c;
