@@ -14,6 +14,9 @@ static const char about[] =
     "tun-get [OPTION...] URL...\n"
     "    gets http://IPV4[:PORT]/PATH or http://[IPV6][:PORT]/PATH from a\n"
     "    server on the kernel's side of a TUN device\n"
+    "Exit status besides those below, of the first transfer that failed:\n"
+    "3 refused, 4 reset, 5 timeout, 6 unreachable, 18 the body was cut\n"
+    "short, 22 the server said 400 or more, 130 stopped.\n"
     "  -o, --output FILE    for the first URL; again, for the second; ...\n"
     "                       (standard output)\n"
     "  -n, --parallel N     transfers at a time (1)\n"
@@ -22,10 +25,7 @@ static const char about[] =
     "  -t, --timeout SECONDS   for the handshake, and without progress (30)\n"
     "      --progress       the bar even if standard error is no terminal\n"
     "  -q, --quiet          neither bar nor summary\n"
-    "  -v, --verbose        statistics at the end\n"
-    "Exit status besides those below, of the first transfer that failed:\n"
-    "3 refused, 4 reset, 5 timeout, 6 unreachable, 18 the body was cut\n"
-    "short, 22 the server said 400 or more, 130 stopped.";
+    "  -v, --verbose        statistics at the end";
 
 enum { REFUSED = 3, RESET, TIMEOUT, UNREACHABLE, CUT = 18, HTTP_ERROR = 22 };
 enum phase { WAITS, HEAD, BODY, OVER };

@@ -116,19 +116,26 @@ struct http {
     int expect, if_range;      /* 100-continue; there is If-Range */
 };
 
-/* Decimal digits to the end of the string; HTTP_NONE: something else. */
+/* Reads decimal digits; *v is HTTP_NONE if there are none, and one less if
+   there are too many. Returns where they end. */
+static const char *http_digits(const char *p, uint64_t *v)
+{
+    for (*v = HTTP_NONE; *p >= '0' && *p <= '9'; p++)
+        if (*v == HTTP_NONE)
+            *v = (uint64_t)(*p - '0');
+        else if (*v > (uint64_t)1 << 59)
+            *v = HTTP_NONE - 1;
+        else
+            *v = *v * 10 + (uint64_t)(*p - '0');
+    return p;
+}
+
+/* A number and nothing else; HTTP_NONE: it is none. */
 static uint64_t http_number(const char *p)
 {
-    uint64_t v = 0;
+    uint64_t v;
 
-    if (*p == 0)
-        return HTTP_NONE;
-    for (; *p >= '0' && *p <= '9'; p++) {
-        if (v > (uint64_t)1 << 59)
-            return HTTP_NONE;
-        v = v * 10 + (uint64_t)(*p - '0');
-    }
-    return *p == 0 ? v : HTTP_NONE;
+    return *http_digits(p, &v) == 0 && v < HTTP_NONE - 1 ? v : HTTP_NONE;
 }
 
 /* Is that word in the comma-separated list? */

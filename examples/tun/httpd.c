@@ -25,6 +25,8 @@ static const char about[] =
     "    GET anything     a file in DIRECTORY\n"
     "    PUT, POST /echo  the body comes back while it arrives\n"
     "    PUT, POST        to nowhere; answers how many bytes there were\n"
+    "SIGINT or SIGTERM: no new connections; what runs may finish, for five\n"
+    "seconds or until the next signal; then statistics.\n"
     "  -P, --port N         (80)\n"
     "  -c, --conns N        connections that there can be (4096)\n"
     "  -n, --clients N      connections to accept at a time (as conns)\n"
@@ -35,9 +37,7 @@ static const char about[] =
     "  -t, --idle SECONDS   to close a connection without progress (60)\n"
     "  -u, --put DIR        PUT makes files there\n"
     "      --max-body BYTES of an upload (no limit)\n"
-    "  -l, --log            tells each request on standard error\n"
-    "SIGINT or SIGTERM: no new connections; what runs may finish, for five\n"
-    "seconds or until the next signal; then statistics.";
+    "  -l, --log            tells each request on standard error";
 
 #define GRACE 5000000       /* us for requests to finish, once stopped */
 #define SEQ_END 9000000000u /* bytes of `seq 100000000 999999999` */
@@ -216,31 +216,27 @@ static void refuse(struct client *k, const char *status, const char *more)
 static int range(const struct http *h, uint64_t size, uint64_t *first,
                  uint64_t *last)
 {
-    char a[24] = "", b[24] = "", rest;
-    uint64_t m, n;
+    const char *p = h->range;
 
-    if (h->range == NULL || h->if_range ||
-        (sscanf(h->range, "bytes=%23[0-9]-%23[0-9]%c", a, b, &rest) != 2 &&
-         (sscanf(h->range, "bytes=%23[0-9]-%c", a, &rest) != 1 ||
-          h->range[strlen(h->range) - 1] != '-') &&
-         sscanf(h->range, "bytes=-%23[0-9]%c", b, &rest) != 1))
+    if (p == NULL || h->if_range || strncmp(p, "bytes=", 6) != 0)
         return 0;
-    m = http_number(a);
-    n = http_number(b);
-    if (a[0] == 0) { /* the last n */
-        if (n == 0 || size == 0)
+    p = http_digits(p + 6, first);
+    if (*p != '-' || *http_digits(p + 1, last) != 0)
+        return 0;
+    if (*first == HTTP_NONE) { /* the last so many */
+        if (*last == HTTP_NONE)
+            return 0;
+        if (*last == 0 || size == 0)
             return -1;
-        *first = n < size ? size - n : 0;
+        *first = *last < size ? size - *last : 0;
         *last = size - 1;
         return 1;
     }
-    if (b[0] != 0 && n < m)
+    if (*last < *first)
         return 0;
-    if (m >= size)
-        return -1;
-    *first = m;
-    *last = n < size ? n : size - 1;
-    return 1;
+    if (*last >= size)
+        *last = size - 1;
+    return *first < size ? 1 : -1;
 }
 
 /* A body that GIVE takes from the file, or without one is a sequence. */

@@ -68,7 +68,7 @@ static const char loop_help[] =
     "                       plus one: 10.9.8.2, fd09:8::2)\n"
     "  -A, --any            whatever is routed here is ours\n"
     "  -p, --pcap FILE      writes all packets to FILE, as pcapng\n"
-    "  -g, --gso            super-segments between the kernel and us\n";
+    "  -g, --gso            super-segments between the kernel and us";
 
 #define LOOP_SHORT TUN_SHORT "a:Ap:g"
 #define LOOP_LONG                                                            \
@@ -103,8 +103,8 @@ static void loop_option(struct loop *l, int o, const char *about)
     else if (o == 'g')
         l->gso = 1;
     else if (o == 'h') {
-        printf("%s\n%s", about, loop_help);
-        tun_option(&l->tun, o, "");
+        printf("%s\n", about);
+        tun_option(&l->tun, o, loop_help);
     } else
         tun_option(&l->tun, o, about);
 }
