@@ -1042,6 +1042,15 @@ TEST(connect_refuses_nonsense)
         CHECK_EQ(tcpsm_stack_connect(sw.st, &t, NULL, &c, w.p.now),
                  TCPSM_E_ARG);
     }
+    for (i = 0; i < 3; i++) {
+        memset(&t, 0, sizeof t); /* ::, ::1, ff00::1 */
+        t.family = 6;
+        t.remote_port = 80;
+        t.remote[0] = i == 2 ? 0xFF : 0;
+        t.remote[15] = i != 0;
+        CHECK_EQ(tcpsm_stack_connect(sw.st, &t, NULL, &c, w.p.now),
+                 TCPSM_E_ARG);
+    }
     t = to(5, 0);
     CHECK_EQ(tcpsm_stack_connect(sw.st, &t, NULL, &c, w.p.now), TCPSM_E_ARG);
     t = to(5, 80);

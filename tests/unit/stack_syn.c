@@ -1635,24 +1635,23 @@ static uint32_t model_unit(const pair_segment *s)
     return s->flags & PAIR_SYN ? 15 : 1;
 }
 
-/* What was put in last goes to the model, too; both must say the same. */
-static void model_compare(void)
+/* All that is to be said now: both must say the same. stranger: layer 1 left
+   that answer to tcpsm_stranger. */
+static void model_outputs(int stranger)
 {
     static uint8_t buf[PAIR_TRAIN];
-    tcpsm_out o;
     tcpsm_in in = w.in;
+    tcpsm_out o;
     uint32_t n, turns;
-    tcpsm_ret e, r = 0;
+    tcpsm_ret r = 0;
 
-    e = tcpsm_input(&model, &in, w.p.now);
-    CHECK(e == 0 || e == TCPSM_E_NOT_MINE);
-    for (turns = 0; turns < 20; turns++) {
+    for (turns = 0; turns < 100; turns++) {
         memset(&o, 0, sizeof o);
         o.buf = buf;
         o.cap = sizeof buf;
-        if (e == TCPSM_E_NOT_MINE) {
+        if (stranger) {
             r = tcpsm_stranger(&in, &o);
-            e = 0;
+            stranger = 0;
             if (r == 0)
                 r = tcpsm_output(&model, &o, w.p.now);
         } else
@@ -1690,6 +1689,16 @@ static void model_compare(void)
             FAIL("the stack says %s, layer 1 %s", text, wire_show(&s));
         }
     }
+}
+
+/* What was put in last goes to the model, too. */
+static void model_compare(void)
+{
+    tcpsm_in in = w.in;
+    tcpsm_ret e = tcpsm_input(&model, &in, w.p.now);
+
+    CHECK(e == 0 || e == TCPSM_E_NOT_MINE);
+    model_outputs(e == TCPSM_E_NOT_MINE);
 }
 
 static int model_hatched(void)
@@ -2103,4 +2112,98 @@ TEST(odd_sizes)
                 CHECK_EQ(INFO(rings), 0);
                 CHECK_EQ(INFO(timewaits), 1);
             }
+}
+
+/* And after the handshake: the same segments, the same calls, and every
+   answer and every timer of layer 1 at its very microsecond, though the
+   stack's wheel knows slots only. */
+static void model_time(tcpsm_time to)
+{
+    tcpsm_time d, e;
+    uint32_t turns = 0;
+
+    for (;;) {
+        CHECK_LT(++turns, 1000u);
+        d = tcpsm_deadline(&model);
+        e = tcpsm_stack_deadline(sw.st);
+        CHECKF(e <= d || d <= w.p.now, "layer 1 at %llu, the stack at %llu",
+               (unsigned long long)d, (unsigned long long)e);
+        d = d < e ? d : e;
+        if (d > to)
+            break;
+        if (d > w.p.now)
+            w.p.now = d;
+        model_outputs(0);
+    }
+    w.p.now = to;
+    model_outputs(0);
+}
+
+TEST(connection_does_what_layer_1_does_when_it_does)
+{
+    static const uint32_t ms[] = {0, 0, 1, 5, 40, 200, 1000, 60000};
+    static uint8_t data[2000];
+    uint32_t i, n, sent, got;
+    uint64_t seed;
+
+    for (seed = 1; seed <= 60; seed++) {
+        struct tcpsm_info s;
+        tcpsm_conn *c;
+        uint32_t put = 1;
+
+        model_start(seed);
+        CONTEXT("seed %llu", (unsigned long long)seed);
+        w.ts = 0;
+        w.ts_clock = 1000;
+        IN_ANY("S 0 mss 500 %s %s", model_dice(2) ? "sackok" : "",
+               model_dice(2) ? "ts 1000 0" : "");
+        model_compare();
+        w.ts = w.seg.timestamps;
+        w.p.now += 20000;
+        IN("A 1 ack 1");
+        model_compare();
+        c = ACCEPT();
+        for (i = 0; i < 120 && tcpsm_state(c) != TCPSM_CLOSED; i++) {
+            CONTEXT("seed %llu step %u", (unsigned long long)seed, i);
+            tcpsm_status(c, &s);
+            switch (model_dice(8)) {
+            case 0:
+            case 1: /* text, in order, again, or beyond a hole */
+                n = 1 + model_dice(300);
+                IN_ANY("PA %u ack %u len %u",
+                       model_dice(4) ? put : put + model_dice(500),
+                       s.snd_una - w.iss, n);
+                model_compare();
+                tcpsm_status(c, &s);
+                put = s.rcv_nxt - w.irs;
+                break;
+            case 2:
+            case 3:
+            case 4: /* an ACK, or one again */
+                n = model_dice(3) ? s.snd_nxt : s.snd_una;
+                IN_ANY("A %u ack %u win %u", put, n - w.iss,
+                       model_dice(10) ? 8000 : 0);
+                model_compare();
+                break;
+            case 5:
+                n = 1 + model_dice(1500);
+                sent = (uint32_t)tcpsm_send(c, data, n, 0);
+                CHECK_EQ(tcpsm_send(&model, data, n, 0), (tcpsm_ret)sent);
+                model_outputs(0);
+                break;
+            case 6:
+                n = 1 + model_dice(1500);
+                got = (uint32_t)tcpsm_receive(c, data, n);
+                CHECK_EQ(tcpsm_receive(&model, data, n), (tcpsm_ret)got);
+                model_outputs(0);
+                break;
+            default:
+                model_time(w.p.now + (tcpsm_time)ms[model_dice(8)] * 1000 +
+                           model_dice(1000));
+            }
+            stackwire__touched();
+        }
+        CHECK_EQ(tcpsm_state(&model), tcpsm_state(c));
+        CHECK_EQ(tcpsm_error(&model), tcpsm_error(c));
+    }
 }
