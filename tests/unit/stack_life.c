@@ -1031,6 +1031,38 @@ TEST(lent_memory_taken_back_is_not_reported)
     sp_down(&h);
 }
 
+/* EV_DONE of a connection that is still yours gives it back, too: what you
+   do with it then is your affair, and nobody writes to it any more. */
+TEST(lent_memory_is_yours_from_done_on)
+{
+    uint32_t i, ev, k;
+    for (i = 12; i < SCENES; i++) {
+        up(ROOM);
+        make(i);
+        lend(i);
+        for (ev = k = 0; k < 3; k++) {
+            uint32_t e = 0;
+            (void)named(g[i].c, &e);
+            ev |= e;
+            sp_drain(&h);
+        }
+        /* that one's news came while it waited */
+        CHECK((ev & TCPSM_EV_DONE) || scene[i].make == timed_out);
+        memset(mine, 0xE7, sizeof mine);
+        for (k = 0; k < 5; k++) {
+            (void)sp_raw(&h, &g[i], g[i].seq, g[i].ack, PAIR_ACK, text, 90);
+            (void)tcpsm_send(g[i].c, text, 50, 0);
+            sp_quiet(&h);
+        }
+        untouched();
+        CHECK_EQ(tcpsm_stack_release(h.st, g[i].c), 0);
+        sp_quiet(&h);
+        untouched();
+        all_free();
+        sp_down(&h);
+    }
+}
+
 /* Between the naming and the following next the pointer is still good. */
 TEST(lent_memory_names_a_connection_that_can_be_read)
 {
@@ -1369,6 +1401,24 @@ static void ghost_acts(sp_ghost *q, uint32_t i)
         q->seq += n + !!(flags & PAIR_FIN);
 }
 
+/* Anything at all that has a checksum, from the ghost or to it */
+static void ghost_rants(const sp_ghost *q)
+{
+    uint8_t opt[40];
+    uint32_t i, n = below(11) * 4, flags = below(64);
+    uint32_t seq = q->seq + (below(2) ? 0 : below(3000) - 1500);
+    uint32_t ack = q->ack + (below(2) ? 0 : below(3000) - 1500);
+    for (i = 0; i < n; i++)
+        opt[i] = (uint8_t)(below(3) ? below(12) : below(256));
+    sp_in(&h.in, h.seg,
+          sp_write(h.seg, q, below(9) ? seq : (uint32_t)netsim_random(&state),
+                   ack, flags, opt, n, text, below(2) ? below(1000) : 0));
+    if (below(4) == 0)
+        h.in.flags = TCPSM_IN_NO_DATA;
+    if (tcpsm_stack_input(h.st, &h.in, h.now) == TCPSM_E_RING)
+        CHECK(h.in.conn != NULL && !(h.in.flags & TCPSM_IN_NO_DATA));
+}
+
 static void listen_or_not(void)
 {
     uint32_t k = below(2);
@@ -1472,6 +1522,10 @@ static void any_order(uint64_t seed, uint32_t steps)
         case 10:
             if (own[i].ref && own[i].mine)
                 use(&own[i]);
+            break;
+        case 11:
+            if (g[i].to != 0)
+                ghost_rants(&g[i]);
             break;
         default:
             ghost_acts(&g[i], i);
