@@ -785,8 +785,8 @@ typedef struct {
                          its beginning to its end (as conns) */
     uint32_t rcv_ring, snd_ring; /* bytes of each; 0: you attach them,
                                     receive rings when input says E_RING */
-    uint32_t quantum; /* bytes that one connection may send before the next
-                         has its turn (16 384) */
+    uint32_t quantum; /* bytes, or one train, that a connection may send
+                         before the next has its turn (16 384) */
     uint32_t resets_per_second;     /* for strangers (about 200; OFF: all) */
     uint16_t listeners, addresses;  /* at most this many (4; 4) */
     uint16_t port_first, port_last; /* ephemeral (49 152 to 65 535) */
@@ -7107,7 +7107,8 @@ enum {
     TCPSM__QUEUES
 };
 #define TCPSM__HELD_US 60000000u
-#define TCPSM__QUIET_TURNS 64u /* of one call that finds nothing to say */
+#define TCPSM__COOKIE_SHIFT 26u /* us of a period, of which two count */
+#define TCPSM__QUIET_TURNS 64u  /* of one call that finds nothing to say */
 
 /* 64 bytes. That one has expired is found when somebody looks, so TIME-WAIT
    has no timers. In name, family also holds the window (five bits, above
@@ -7199,7 +7200,7 @@ struct tcpsm_stack {
     uint32_t news_n, round, last; /* of the news */
     uint32_t ask;                 /* the first held SYN not asked about */
     uint32_t timewait_hand;       /* where the oldest is looked for */
-    uint32_t reply_first, reply_n, echo_first, echo_n;
+    uint32_t reply_first, reply_n, echo_first, echo_n, echoed;
     uint32_t used, orphans, unaccepted, syns, held, timewaits, rings;
     uint32_t listening, addressed;
     tcpsm_time expired_at; /* no timer was due any more */
@@ -8154,6 +8155,8 @@ TCPSM__FN void tcpsm__tw_add(struct tcpsm_stack *st, const tcpsm_conn *c,
     w->rcv_nxt = f.rcv_nxt;
     w->ts_recent = f.ts_recent;
     w->ts_offset = f.ts_offset;
+    if (guard) /* as long as the cookie is good */
+        end = st->now + ((tcpsm_time)2 << TCPSM__COOKIE_SHIFT);
     w->until = tcpsm__wait_units(end);
     b = tcpsm__tw_bucket(st, hash);
     w->more = *b | (f.timestamps ? TCPSM__TW_TS : 0);
@@ -8624,7 +8627,8 @@ TCPSM__FN int tcpsm__syn_may(struct tcpsm__syn *e, tcpsm_conn *dressed)
 }
 
 TCPSM__FN int tcpsm__cookie_good(struct tcpsm_stack *st,
-                                 const struct tcpsm__visit *v);
+                                 const struct tcpsm__visit *v,
+                                 const struct tcpsm__listener *ls);
 TCPSM__FN tcpsm_conn *tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
                                         struct tcpsm__visit *v,
                                         struct tcpsm__listener *ls);
@@ -8690,8 +8694,8 @@ TCPSM__FN tcpsm_conn *tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
             tcpsm__ack_for(st, c, &v->who, wnd);
         break;
     case TCPSM__V_REPLY:
-        if (!(v->s.flags & TCPSM__SYN) && tcpsm__cookie_good(st, v)) {
-            ls = tcpsm__listener_at(st, e->listener);
+        ls = tcpsm__listener_at(st, e->listener);
+        if (!(v->s.flags & TCPSM__SYN) && tcpsm__cookie_good(st, v, ls)) {
             tcpsm__syn_remove(st, i); /* an earlier SYN got a cookie */
             return tcpsm__listen_ack(st, in, v, ls);
         }
@@ -8770,8 +8774,8 @@ TCPSM__FN int tcpsm__tw_arrives(struct tcpsm_stack *st, tcpsm_in *in,
      ISS      index of the MSS: 3 bits | MAC: 29 bits
      TSval    ... 26 bits of the clock | 0 | SACK: 1 bit | scale: 4 bits
 
-   The MAC is over the name, IRS, the period of 67 s, the index and the
-   options, so whoever did not get our SYN-ACK has one chance in 2^28 a
+   The MAC is over the name, IRS, the period of 67 s, the index, the options
+   and what the listener offers, so whoever did not get our SYN-ACK has one chance in 2^28 a
    guess, and only for two minutes after the table was full. */
 
 TCPSM__FN uint32_t tcpsm__cookie_mac(const struct tcpsm_stack *st,
@@ -8807,10 +8811,17 @@ TCPSM__FN uint32_t tcpsm__cookie_index(uint32_t mss)
     return i;
 }
 
-#define TCPSM__COOKIE_SHIFT 26u /* us of a period */
-#define TCPSM__COOKIE_TS 64u    /* the SYN had timestamps */
+#define TCPSM__COOKIE_TS 64u /* the SYN had timestamps */
 #define TCPSM__COOKIE_SACK 16u
 #define TCPSM__COOKIE_NO_SCALE 15u
+
+/* What a listener lets its SYN-ACKs say: a later one on the same port may
+   be another. */
+TCPSM__FN uint32_t tcpsm__cookie_kind(const struct tcpsm__listener *ls)
+{
+    uint32_t no = TCPSM_NO_SACK | TCPSM_NO_TS | TCPSM_NO_SCALE;
+    return (uint32_t)ls->scale << 12 | (ls->proto.opts & no) << 16;
+}
 
 /* Answers a SYN without keeping anything: e is nobody's entry. Without
    timestamps there is no place to remember scale and SACK in. */
@@ -8836,8 +8847,10 @@ TCPSM__FN void tcpsm__cookie_send(struct tcpsm_stack *st,
             r->tsval -= 64;
     }
     period = (uint32_t)(st->now >> TCPSM__COOKIE_SHIFT);
-    r->seq = index << 29 | tcpsm__cookie_mac(st, &e->name, e->irs, period,
-                                             what | index << 8);
+    what |= index << 8;
+    what |= tcpsm__cookie_kind(tcpsm__listener_at(st, e->listener));
+    r->seq =
+        index << 29 | tcpsm__cookie_mac(st, &e->name, e->irs, period, what);
     st->n.cookies_sent++;
     st->overflow = st->now + 1;
 }
@@ -8851,25 +8864,27 @@ TCPSM__FN int tcpsm__cookie_days(const struct tcpsm_stack *st)
 
 /* Does this ACK bring one back? Then st->guest is what it stands for. */
 TCPSM__FN int tcpsm__cookie_good(struct tcpsm_stack *st,
-                                 const struct tcpsm__visit *v)
+                                 const struct tcpsm__visit *v,
+                                 const struct tcpsm__listener *ls)
 {
     struct tcpsm__syn *e = &st->guest;
     const struct tcpsm__timewait *guard;
     const struct tcpsm__seg *s = &v->s;
     uint32_t iss = s->ack - 1, index = iss >> 29, what = 0, period, i;
-    if (!tcpsm__cookie_days(st))
+    if (!tcpsm__cookie_days(st) || (ls->flags & TCPSM_LISTEN_ASK))
         return 0;
     if (s->ts)
         what = TCPSM__COOKIE_TS | (s->tsecr & 63u);
     period = (uint32_t)(st->now >> TCPSM__COOKIE_SHIFT);
     for (i = 0; i < 2; i++)
         if (tcpsm__cookie_mac(st, &v->who, s->seq - 1, period - i,
-                              what | index << 8) == (iss & 0x1FFFFFFFu))
+                              what | index << 8 | tcpsm__cookie_kind(ls)) ==
+            (iss & 0x1FFFFFFFu))
             break;
     if (i == 2)
         return 0;
     guard = tcpsm__tw_find(st, &v->who, v->hash, 1);
-    if (guard != NULL && tcpsm__seq_lt(s->seq, guard->rcv_nxt))
+    if (guard != NULL && tcpsm__seq_le(s->seq, guard->rcv_nxt))
         return 0;
     memset(e, 0, sizeof *e);
     e->name = v->who;
@@ -8898,7 +8913,7 @@ TCPSM__FN tcpsm_conn *tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
 {
     tcpsm_facts f;
     tcpsm_conn *c = NULL;
-    if ((v->s.flags & TCPSM__SYN) || !tcpsm__cookie_good(st, v)) {
+    if ((v->s.flags & TCPSM__SYN) || !tcpsm__cookie_good(st, v, ls)) {
         if (tcpsm__cookie_days(st) && !(v->s.flags & TCPSM__SYN))
             st->n.cookies_bad++;
         (void)tcpsm__stack_refuse(st, in, TCPSM_DROP_BAD_ACK);
@@ -9978,6 +9993,8 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_release(tcpsm_stack *st, tcpsm_conn *c)
     st->orphans++;
     if (c->k_uto == TCPSM__K_OFF && c->k_linger == TCPSM__K_OFF)
         (void)tcpsm_set(c, TCPSM_SET_USER_TIMEOUT, 300000); /* bounded */
+    if (c->k_syn_limit == TCPSM__K_OFF)
+        (void)tcpsm_set(c, TCPSM_SET_SYN_LIMIT, 180000);
     (void)tcpsm_close(c);
     c->events = 0;
     if (!tcpsm__is(c, TCPSM__F_WOKEN) && c->state == TCPSM_CLOSED &&
@@ -10618,7 +10635,10 @@ TCPSM__FN tcpsm_ret tcpsm__emit_echo(struct tcpsm_stack *st, tcpsm_out *out)
 {
     const struct tcpsm__echo *e =
         tcpsm__echo_at(st, st->echo_first % TCPSM__ECHOES);
-    uint32_t head = e->name.family == 6 ? 40 : 20;
+    uint32_t head;
+    if (st->echo_n == 0)
+        return 0;
+    head = e->name.family == 6 ? 40 : 20;
     st->echo_first = (st->echo_first + 1) % TCPSM__ECHOES;
     st->echo_n--;
     if (out->cap < head + e->len) {
@@ -10652,14 +10672,13 @@ TCPSM_DEF tcpsm_ret tcpsm_ip_output(tcpsm_stack *st, tcpsm_out *out,
         return TCPSM_E_ARG;
     if (out->cap < TCPSM_MIN_CAP + 40u)
         return TCPSM_E_SPACE;
-    while (st->echo_n != 0) {
-        n = tcpsm__emit_echo(st, out);
-        if (n > 0)
-            return n;
-    }
+    n = st->echoed ? 0 : tcpsm__emit_echo(st, out);
+    st->echoed = n > 0; /* echoes take turns with all others */
+    if (n > 0)
+        return n;
     n = tcpsm__stack_speaks(st, out, now, room);
     if (n <= 0)
-        return n;
+        return tcpsm__emit_echo(st, out);
     tcpsm__flow(st, out);
     head = room[out->tuple.family == 6];
     (void)tcpsm_ip_build((uint8_t *)out->buf + head, (uint32_t)n, out);
