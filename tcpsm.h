@@ -8775,8 +8775,9 @@ TCPSM__FN int tcpsm__tw_arrives(struct tcpsm_stack *st, tcpsm_in *in,
      TSval    ... 26 bits of the clock | 0 | SACK: 1 bit | scale: 4 bits
 
    The MAC is over the name, IRS, the period of 67 s, the index, the options
-   and what the listener offers, so whoever did not get our SYN-ACK has one chance in 2^28 a
-   guess, and only for two minutes after the table was full. */
+   and what the listener offers, so whoever did not get our SYN-ACK has one
+   chance in 2^28 a guess, and only for two minutes after the table was
+   full. */
 
 TCPSM__FN uint32_t tcpsm__cookie_mac(const struct tcpsm_stack *st,
                                      const tcpsm_tuple *t, uint32_t irs,
