@@ -661,6 +661,48 @@ TEST(connections_that_die_before_accept)
     sp_down(&h);
 }
 
+/* A cookie is proved once: whatever comes again after the connection has
+   been and gone is reset, and its bytes are not read twice (law 4). */
+TEST(cookie_connection_does_not_come_again)
+{
+    tcpsm_stack_config cfg = sp_config(4);
+    tcpsm_conn *c;
+    uint32_t i;
+    char buf[8];
+    cfg.syn_entries = 1;
+    up_with(&cfg);
+    sp_ghost_init(&g[1], 1, 80);
+    sp_say(&h, &g[1], PAIR_SYN, NULL, 0); /* the table is full */
+    sp_ghost_init(&g[0], 0, 80);
+    sp_say(&h, &g[0], PAIR_SYN, NULL, 0);
+    sp_drain(&h);
+    CHECK_EQ(sp_info(&h).cookies_sent, 1);
+    (void)sp_raw(&h, &g[0], g[0].seq, g[0].ack, PAIR_ACK | PAIR_FIN, "once",
+                 4);
+    CHECK_EQ(sp_info(&h).cookies_good, 1);
+    c = tcpsm_stack_accept(h.st, NULL);
+    CHECK(c != NULL);
+    CHECK_EQ(tcpsm_receive(c, buf, sizeof buf), 4);
+    CHECK_EQ(tcpsm_shutdown(c), 0);
+    sp_drain(&h);
+    CHECK_EQ(tcpsm_state(c), TCPSM_LAST_ACK);
+    CHECK_EQ(tcpsm_abort(c), 0); /* in LAST-ACK nobody is told */
+    CHECK_EQ(tcpsm_stack_release(h.st, c), 0);
+    sp_quiet(&h);
+    for (i = 0; i < 5; i++) {
+        h.now += SP_SECOND << i;
+        g[0].flags = 0;
+        CHECK_EQ(sp_raw(&h, &g[0], g[0].seq, g[0].ack, PAIR_ACK | PAIR_FIN,
+                        "once", 4),
+                 0);
+        CHECK(tcpsm_stack_accept(h.st, NULL) == NULL);
+        sp_quiet(&h);
+        CHECK(g[0].flags & PAIR_RST);
+    }
+    CHECK_EQ(sp_info(&h).conns, 0);
+    sp_down(&h);
+}
+
 TEST(unlisten_resets_what_nobody_accepted)
 {
     uint32_t i, resets = 0;
