@@ -380,8 +380,8 @@ addresses() {
     same neither "$(status http://10.9.8.79:8080/ -m 0.3)" 000 || return
     same "the MTU" "$(in_ns c cat /sys/class/net/tcpsm0/mtu)" 1280 || return
     serve $httpd --any --device web0 || return
-    same any "$(status http://10.9.8.79/)" 200 || return
-    same any "$(status 'http://[fd09:8::1234]/')" 200 || return
+    same any "$(status http://10.9.8.79/ -m 5)" 200 || return
+    same any "$(status 'http://[fd09:8::1234]/' -m 5)" 200 || return
     check in_ns c ip link show web0
 }
 
