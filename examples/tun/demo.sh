@@ -5,8 +5,6 @@
 # Exit status: 0 drawn, 1 something failed, 3 cannot run here.
 
 set -u
-cd "$(dirname "$0")/../.." || exit 1
-
 case "${1:-}" in
 --help)
     sed -n '2,5s/^# \{0,1\}//p' "$0"
@@ -22,6 +20,7 @@ cannot() {
 [ "$(id -u)" = 0 ] || cannot "this is not root" \
     "root, to make a network namespace and a TUN device (sudo make demo-tun);
 \`make demo\` needs nothing"
+cd "$(dirname "$0")/../.." || exit 1
 for t in ip curl python3; do
     command -v $t >/dev/null || cannot "there is no $t" "make deps"
 done

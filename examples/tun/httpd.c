@@ -846,6 +846,8 @@ int main(int argc, char **argv)
     loop_open(&d.loop);
     me.local_port = d.port;
     l = tcpsm_stack_listen(d.loop.stack, &me, d.backlog, 0, NULL);
+    if (l < 0)
+        tun_usage("listen", tcpsm_error_name(l));
     while (running() && loop_now() < until) {
         idle = expire();
         if (!loop_wait(&d.loop, idle < until ? idle : until)) {

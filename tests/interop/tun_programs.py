@@ -371,6 +371,30 @@ def stopped(address):
     print("orderly")
 
 
+def ping(address):
+    """ICMP echo: what is sent comes back."""
+    six = ":" in address
+    s = socket.socket(socket.AF_INET6 if six else socket.AF_INET,
+                      socket.SOCK_RAW,
+                      socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
+    s.settimeout(5)
+    text = bytes(range(100))
+    message = struct.pack("!BBHHH", 128 if six else 8, 0, 0, 7, 1) + text
+    if not six:  # for IPv6 the kernel does it
+        total = sum(struct.unpack("!%dH" % (len(message) // 2), message))
+        total = (total & 0xFFFF) + (total >> 16)
+        total = (total & 0xFFFF) + (total >> 16)
+        message = message[:2] + struct.pack("!H", ~total & 0xFFFF) + message[4:]
+    s.sendto(message, (address, 0))
+    while True:
+        packet = s.recv(2048)
+        packet = packet if six else packet[20:]
+        if packet[0] == (129 if six else 0):
+            break
+    assert packet[4:] == message[4:]
+    print("echoed")
+
+
 def serve(address, port):
     """A server for tun-get: what it does depends on the path."""
     listener = socket.socket(

@@ -234,13 +234,7 @@ counts() {
     same "a client of ours" "$(($(stats client_bytes) <= 192))" 1 || return
     same "failures" "$(stats device_refused)" 0
 }
-pinged() {
-    usual || return
-    in_ns c ping -c 1 -W 2 10.9.8.2 >"$log" 2>&1 &&
-        in_ns c ping -c 1 -W 2 fd09:8::2 >"$log" 2>&1 && return
-    why="no answer"
-    return 1
-}
+pinged() { usual && client echoed ping; }
 
 # Tiny rings: each request wraps around them somewhere, a head may hardly
 # be longer, and answers do not fit.
@@ -566,7 +560,7 @@ run expected python3
 run malformed python3
 run many curl python3
 run counts curl
-run pinged ping
+run pinged python3
 run split_anywhere curl python3
 run put_to_files curl
 run one_at_a_time python3
