@@ -784,6 +784,34 @@ TEST(cookie_of_another_listener_is_reset)
     refused("another scale", w.iss + 1);
 }
 
+TEST(cookie_says_what_its_listener_offers)
+{
+    tcpsm_config cfg;
+    tcpsm_tuple t;
+
+    configure();
+    UP();
+    LISTENER(81, 0, 0);
+    cfg = sw.cfg.conn;
+    cfg.mtu = 1000;
+    cfg.ttl = 17;
+    cfg.dscp = 10;
+    memset(&t, 0, sizeof t);
+    t.local_port = 80;
+    CHECK_GE(tcpsm_stack_listen(sw.st, &t, 0, 0, &cfg), 0);
+    fill_table();
+    IN("S 0 mss 1460");
+    OUT("SA 0 ack 1 mss 960");
+    CHECK_EQ(INFO(cookies_sent), 1);
+    CHECK_EQ(sw.o.ttl, 17);
+    CHECK_EQ(sw.o.tos, 40);
+    IN("A 1 ack 1");
+    SENT(ACCEPT(), 3000);
+    OUT("A 1 ack 1 len 960");
+    CHECK_EQ(sw.o.ttl, 17);
+    CHECK_EQ(sw.o.tos, 40);
+}
+
 TEST(cookie_does_not_pass_by_who_wants_to_be_asked)
 {
     tcpsm_ret l;
