@@ -12,7 +12,7 @@
 # Any other fence is an error. The numbers in README.md, between the two
 # `numbers` marks, are those on record, which other tests hold to what they
 # measure; --numbers writes them there, and what docs/guide.md says that
-# sizes.c prints.
+# sizes.c prints. Counts of scale.sh are taken anew then.
 cd "$(dirname "$0")/../.." && . tests/check.bash
 cc=${CC:-cc}
 
@@ -45,6 +45,27 @@ numbers() {
         echo "| ${of#*:}, x86-64 \`-O2\` | $n instructions |" \
             "\`make bench-instructions\` |"
     done
+    each() { # FILE WHAT COLUMN
+        awk -v w="$2" -v k="$3" '$1 == w {print $k + 0}' \
+            "tests/house/$1.txt"
+    }
+    for of in "connection:each connection of a stack, without its rings" \
+        "syn-entry:each half-open one" "timewait:each in TIME-WAIT" \
+        "stack-of-100000:a stack for 100 000 without rings, in all"; do
+        echo "| ${of#*:} | $(each scale "${of%%:*}" 2) bytes |" \
+            "\`tests/house/scale.sh --print\` |"
+    done
+    for of in "data-in:segment with 100 bytes in" "ack-in:ACK in" \
+        "segment-out:segment with 100 bytes out" \
+        "idle-deadline:the deadline" "next:next, with news"; do
+        n=$(each scale_counts "${of%%:*}" 2)
+        echo "| ${of#*:}: alone / among 100 000 | $n /" \
+            "$(each scale_counts "${of%%:*}" 3) instructions |" \
+            "\`tests/house/scale.sh --print\` |"
+    done
+    echo
+    echo "Of the last five the tests demand that the second be at most 1.5" \
+        "times the first."
     echo
     echo "The goal for the tiny \`tcpsm_conn\` is 192 bytes. It is missed: by" \
         "$(($(size_of x86-64 tiny 4) - 192)) bytes on x86-64 and" \
@@ -108,6 +129,15 @@ both_sides() { # FILE.c
 }
 
 if [ "${1:-}" = --numbers ]; then
+    if has valgrind; then # else the counts stay as they are
+        tests/house/scale.sh --print |
+            awk '/instructions, with/ {print $1, $2, $NF}' >"$tmp/counts"
+        {
+            echo "# Instructions of a stack of one connection, and of" \
+                "100 000: docs.sh --numbers."
+            cat "$tmp/counts"
+        } >tests/house/scale_counts.txt
+    fi
     numbers >"$tmp/numbers"
     sed -i "/<!-- numbers -->/,/<!-- end of numbers -->/{
         /<!-- numbers -->/r $tmp/numbers
