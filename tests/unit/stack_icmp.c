@@ -577,7 +577,7 @@ static void pong(uint32_t n)
     CHECK_GT(host_out(&h), 0u);
     CHECK_EQ(h.v.proto, at == 40 ? 58 : 1);
     CHECK_EQ(h.v.len, 8 + n);
-    CHECK_EQ(h.v.tos, 0xB8); /* RFC 1122 s3.2.2 of TOS; not ECN */
+    CHECK_EQ(h.v.tos, 0xB8); /* RFC 1349 s5.1; not ECN */
     CHECK_MEM(h.v.src, at == 40 ? h.addr6 : h.addr4, at == 40 ? 16 : 4);
     CHECK_MEM(h.v.dst, ping + (at == 40 ? 8 : 12), at == 40 ? 16 : 4);
     CHECK_EQ(h.v.text[0], at == 40 ? 129 : 0);
