@@ -270,6 +270,11 @@ def echo_streams(address):
         if chunked:
             s.sendall(b"0\r\n\r\n")
             assert answers.take(5) == b"0\r\n\r\n"
+    s = connect(address)  # far more framing than body
+    s.sendall(b"PUT /x HTTP/1.1\r\n" + HOST +
+              b"Transfer-Encoding: chunked\r\n\r\n" +
+              b"1\r\na\r\n" * 3000 + b"0\r\n\r\n")
+    assert Answers(s).next()[2] == b"3000\n"
     print("streams")
 
 
