@@ -7090,7 +7090,8 @@ enum {
     TCPSM__S_TS = 1,
     TCPSM__S_SACK = 2,
     TCPSM__S_WS = 4,
-    TCPSM__S_RESENT = 8
+    TCPSM__S_RESENT = 8, /* our SYN-ACK was lost */
+    TCPSM__S_UNSURE = 16 /* or answered twice: no RTT sample (Karn) */
 };
 /* Queues of SYN entries: each but the first has one timeout, so that first
    come is first due. */
@@ -8645,7 +8646,7 @@ TCPSM__FN tcpsm_conn *tcpsm__syn_complete(struct tcpsm_stack *st,
         return tcpsm__nobody(st, in, TCPSM_DROP_FULL);
     tcpsm__facts_begin(st, v, ls, e, &f);
     f.snd_wnd = (uint32_t)v->s.wnd << f.snd_scale; /* s3.10.7.4, fifth */
-    if (!f.syn_lost)
+    if (!(e->flags & (TCPSM__S_RESENT | TCPSM__S_UNSURE)))
         f.rtt_us = tcpsm__max((uint32_t)st->now - e->sent, 1);
     c = tcpsm__hatch(st, ls, v, &f);
     if (c == NULL)
@@ -8678,9 +8679,11 @@ TCPSM__FN tcpsm_conn *tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
         tcpsm__syn_remove(st, i);
         break;
     case TCPSM__V_SYN_AGAIN: /* our SYN-ACK was lost */
+        if (held && (e->flags & TCPSM__S_TS) && v->s.ts)
+            e->ts_recent = v->s.tsval; /* it is the one we shall answer */
         if (held || e->queue == TCPSM__Q_DUE || !tcpsm__syn_may(e, c))
             break;
-        e->flags |= TCPSM__S_RESENT; /* its own clock runs on */
+        e->flags |= TCPSM__S_UNSURE; /* its own clock runs on */
         r = tcpsm__answer(st, &v->who);
         if (r != NULL)
             tcpsm__syn_ack(st, r, e);
