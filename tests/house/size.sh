@@ -1,6 +1,7 @@
 #!/bin/bash
-# sizeof(tcpsm_conn) and the code, per target. Fails when the struct grows
-# above its budget, or the code above size.txt.
+# sizeof(tcpsm_conn) and the code, per target: full is everything, one is
+# layer 1 alone (TCPSM_NO_STACK), tiny that with TCPSM_TINY. Fails when the
+# struct grows above its budget, or the code above size.txt.
 # --print: the table only (and the exit status); this is `make size`.
 # --update: writes size.txt anew, after a change that was meant.
 cd "$(dirname "$0")/../.." && . tests/check.bash
@@ -30,7 +31,10 @@ row() { # TARGET CONFIG BINUTILS-PREFIX COMPILER FLAGS...
         skip "$target-$config" "$1 is not installed (make deps)"
         return
     fi
-    [ "$config" = tiny ] && flags=-DTCPSM_TINY
+    case $config in # one: layer 1 alone; tiny: that, at its smallest
+    one) flags=-DTCPSM_NO_STACK ;;
+    tiny) flags="-DTCPSM_NO_STACK -DTCPSM_TINY" ;;
+    esac
     if ! "$@" -std=c99 -Os -ffreestanding -fno-common $flags -I. -c \
         -o "$tmp/size.o" "$tmp/size.c" || ! "$@" -std=c99 -fno-common \
         $flags -I. -c -o "$tmp/struct.o" "$tmp/struct.c"; then
@@ -45,7 +49,7 @@ row() { # TARGET CONFIG BINUTILS-PREFIX COMPILER FLAGS...
 }
 
 : >"$rows"
-for config in full tiny; do
+for config in full one tiny; do
     row x86-64 $config "" gcc
     row cortex-m4 $config arm-none-eabi- arm-none-eabi-gcc -mthumb \
         -mcpu=cortex-m4
