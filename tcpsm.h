@@ -10381,14 +10381,15 @@ TCPSM__FN uint32_t tcpsm__ext_option(const uint8_t *p, uint32_t len,
     return at + 2u + p[at + 1];
 }
 
+#define TCPSM__EXT_OPTIONS 16u /* RFC 8504 s5.3 lets a host set a limit */
 TCPSM__FN int tcpsm__ext_options(const uint8_t *p, uint32_t len)
 {
-    uint32_t at = 2;
-    while (at != 0 && at < len) {
+    uint32_t at = 2, n = 0;
+    while (at != 0 && at < len && n++ < TCPSM__EXT_OPTIONS) {
         at = tcpsm__ext_option(p, len, at);
         TCPSM_STEP();
     }
-    return at != 0;
+    return at != 0 && at >= len;
 }
 
 /* Passes over one IPv6 extension header at p[at..n): returns the offset
@@ -10551,7 +10552,9 @@ TCPSM__FN uint32_t tcpsm__icmp_sum(const uint8_t *src, const uint8_t *dst,
     return tcpsm__fold(sum);
 }
 
-/* RFC 1122 s3.2.2.6, RFC 4443 s4.2: all that came goes back. */
+/* RFC 1122 s3.2.2.6, RFC 4443 s4.2: all that came goes back. Note: what
+   the link could not carry is dropped, not truncated; IPv6 forbids that, and
+   it came by a path with another MTU than ours. */
 TCPSM__FN uint8_t tcpsm__echo_take(struct tcpsm_stack *st, const tcpsm_in *in)
 {
     const uint8_t *m = (const uint8_t *)in->data;
