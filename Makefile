@@ -166,6 +166,7 @@ records:
 	@tests/house/size.sh --update
 	@tests/house/stack.sh --update
 	@bench/instructions.sh --update
+	@tests/house/scale.sh --update
 	@tests/house/docs.sh --numbers
 
 format:
