@@ -765,6 +765,29 @@ TEST(ip6_options_that_nobody_knows)
     host_stop(&h);
 }
 
+/* RFC 8504 s5.3 lets a host limit them, so that a header of 2048 octets of
+   padding costs no more than another. */
+TEST(ip6_options_are_sixteen_at_most)
+{
+    uint32_t n, i;
+    start();
+    for (i = 0; i < 2; i++) {
+        chain_part one = {HOP, 24};
+        CONTEXT("%u options", 16 + i);
+        n = chained_syn(&one, 1);
+        memset(buf + 42, 0, 15); /* Pad1 */
+        buf[57] = i == 0 ? 1 : 0;
+        buf[58] = i == 0 ? 5 : 1;
+        buf[59] = i == 0 ? 0 : 3;
+        memset(buf + 60, 0, 4);
+        if (i == 0)
+            taken(buf, n);
+        else
+            refused(buf, n);
+    }
+    host_stop(&h);
+}
+
 /* ---- TOS, traffic class, ECN -------------------------------------------- */
 
 TEST(ip_tos_in)
@@ -1453,8 +1476,10 @@ typedef struct {
 /* RFC 8200 s4.2 on the options of one header, which is all there */
 static int options_pass(const uint8_t *q, uint32_t n)
 {
-    uint32_t i;
+    uint32_t i, count = 0;
     for (i = 2; i < n;) {
+        if (++count > 16) /* RFC 8504 s5.3: a limit of ours */
+            return 0;
         if (q[i] == 0) {
             i++;
             continue;

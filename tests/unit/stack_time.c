@@ -287,7 +287,7 @@ TEST(deadline_covers_each_of_many_half_open_entries)
     sp_down(&h);
 }
 
-/* ---- what layer 1 does, the stack does, and when --------------------------- */
+/* ---- what layer 1 does, the stack does, and when ----------------------- */
 
 /* A connection of a stack and one of layer 1, with the same key and name,
    see the same: what comes out is the same to the bit and the microsecond,
