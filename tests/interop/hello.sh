@@ -200,30 +200,6 @@ not_http() {
     same status "$(echo x | get -o "$log" -w '%{http_code}' -T - $four/)" 411
 }
 
-# Two namespaces with netsim between them: c - relay - s, where hello is.
-through_relay() { # COMMAND OF THE SERVER -- WHAT=NUMBER...
-    local program=()
-    while [ "$1" != -- ]; do program+=("$1") && shift; done
-    shift
-    [ -n "$server" ] && stop "$server"
-    [ -n "${relayed:-}" ] && stop "$relayed"
-    background s "${program[@]}"
-    server=$pid
-    within 50 grep -q 'is up' "$out" || return
-    background c $relay "$@" r0 r1
-    relayed=$pid
-    within 50 grep -q ready "$out" || return
-    ip -n "$(ns c)" link set r1 netns "$(ns s)" || return
-    ip -n "$(ns c)" addr add 10.9.7.1/24 dev r0
-    ip -n "$(ns s)" addr add 10.9.7.2/24 dev r1
-    ip -n "$(ns c)" addr add fd09:7::1/64 dev r0
-    ip -n "$(ns s)" addr add fd09:7::2/64 dev r1
-    ip -n "$(ns c)" link set r0 up
-    ip -n "$(ns s)" link set r1 up
-    ip -n "$(ns c)" route add 10.9.8.0/24 via 10.9.7.2
-    ip -n "$(ns c)" route add fd09:8::/64 via fd09:7::2
-    in_ns s sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-}
 trouble() { # BYTES -- WHAT=NUMBER...: through which the bytes must come back
     local n=$1
     shift

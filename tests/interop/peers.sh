@@ -23,10 +23,6 @@ opener() {
     in_ns c timeout 30 $bulk "$@" >"$tmp/printed" 2>"$log"
 }
 
-status_is() { # STATUS EXPECTED
-    same "exit status ($(tail -n 1 "$log"))" "$1" "$2"
-}
-
 get_from() { # LOCAL REMOTE
     listening bytes_of :: 8080 "$tmp/file" || return
     opener get "$1" "$2" 8080 /
