@@ -12,7 +12,7 @@ target() { # LIST BINUTILS-PREFIX CONFIGS COMPILER FLAGS...
         return
     fi
     for config in $configs; do
-        for o in -O2 -Os; do
+        for o in $([ $config = tiny ] || echo -O2) -Os; do
             object "$list-$1-$config$o" "$list" "$prefix" "$@" $o \
                 $([ "$config" = tiny ] && echo -DTCPSM_TINY)
         done
