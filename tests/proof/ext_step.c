@@ -6,7 +6,7 @@
    UNWIND: 1
    CANARY: s/if (len - at < 2 ||/if (len - at < 1 ||/
    CANARY: s/2u + p\[at + 1\] > len - at)/2u + p[at + 1] > len - at + 1)/
-   CANARY: s/if (n - at < 8)/if (n - at < 7)/
+   CANARY: s/if (n - at < 8)/if (n - at < 1)/
    CANARY: s/return len > n - at ? 0 : at + len;/return at + len;/ */
 
 #define TCPSM_IMPLEMENTATION
