@@ -7036,8 +7036,9 @@ TCPSM_DEF tcpsm_ret tcpsm_import(tcpsm_conn *c, const tcpsm_config *f,
    the connections' own pointers; all else is an index, plus one, so that
    zero is none.
 
-     struct tcpsm_stack | links | connections | hash | SYN table and hash |
-     TIME-WAIT ring and hash | replies | listeners | addresses | rings | echo
+     struct tcpsm_stack | links | connections | hash | SYN entries, hash |
+     TIME-WAIT entries, hash | replies | listeners | addresses | free rings |
+     echo | rings
 
    Where a segment goes: a connection, else a SYN entry, else a TIME-WAIT,
    else a listener, else nobody. One keyed hash finds the first three; a
@@ -7097,9 +7098,8 @@ enum {
    come is first due. */
 enum {
     TCPSM__Q_FREE,
-    TCPSM__Q_DUE,
-    /* send the SYN-ACK now */
-    TCPSM__Q_1, /* sent once, twice ... five times */
+    TCPSM__Q_DUE, /* the SYN-ACK is to be sent now */
+    TCPSM__Q_1,   /* sent once, twice ... five times */
     TCPSM__Q_2,
     TCPSM__Q_3,
     TCPSM__Q_4,
@@ -9052,6 +9052,15 @@ TCPSM__FN void tcpsm__who(const tcpsm_in *in, tcpsm_tuple *t)
     t->family = in->family;
 }
 
+/* Law 6: nothing moves for a SYN that is not worth one. */
+TCPSM__APART int tcpsm__sound_syn(const struct tcpsm_stack *st,
+                                  const tcpsm_in *in)
+{
+    struct tcpsm__visit v;
+    return tcpsm__stack_door(st, in, &v) == TCPSM_DROP_NONE &&
+           (v.s.flags & TCPSM__SYN);
+}
+
 /* Apart, so that its frame is gone when the connection gets the segment. */
 TCPSM__APART tcpsm_conn *tcpsm__stack_slow(struct tcpsm_stack *st,
                                            tcpsm_in *in, uint64_t hash)
@@ -9136,8 +9145,9 @@ TCPSM__FN tcpsm_ret tcpsm__stack_takes(struct tcpsm_stack *st, tcpsm_in *in,
     if (in->len < 20)
         return tcpsm__stack_refuse(st, in, TCPSM_DROP_SHORT);
     c = tcpsm__find_in(st, in, hash);
-    if (c != NULL && c->state == TCPSM_TIME_WAIT) {
-        /* not drained yet, but it is only a TIME-WAIT */
+    if (c != NULL && c->state == TCPSM_TIME_WAIT &&
+        tcpsm__sound_syn(st, in)) {
+        /* not drained yet; the entry knows what to do with a SYN */
         tcpsm__to_timewait(st, tcpsm__index(st, c));
         tcpsm__wake_up(c);
         c = NULL;

@@ -186,6 +186,27 @@ TEST(two_msl_and_not_before)
     }
 }
 
+/* Law 6: a SYN that is not sound moves nothing, not even what is about to
+   move. */
+TEST(broken_syn_before_the_last_ack_was_sent)
+{
+    tcpsm_conn *c;
+
+    begin(WIRE_PLAIN);
+    c = HANDSHAKE("mss 1000");
+    CHECK_EQ(tcpsm_close(c), 0);
+    CHECK(stackwire_next_out() != 0);
+    IN("FA 1 ack 2");
+    CHECK_EQ(tcpsm_state(c), TCPSM_TIME_WAIT);
+    IN_ANY("S 1000 mss 900 badsum");
+    CHECK_EQ(tcpsm_state(c), TCPSM_TIME_WAIT);
+    CHECK_EQ(INFO(timewaits), 0);
+    OUT("A 2 ack 2");
+    NONE();
+    CHECK_EQ(tcpsm_state(c), TCPSM_CLOSED);
+    CHECK_EQ(INFO(timewaits), 1);
+}
+
 /* The SYN is not the first to find the connection in TIME-WAIT: FIN and SYN
    came in one batch. */
 TEST(new_syn_before_the_last_ack_was_sent)
