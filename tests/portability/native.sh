@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." && . tests/check.bash
 . tests/portability/object.bash
 
 list=$(uname -m | tr _ -)
-# With one compiler and nothing else `make test` is to take a minute.
+# With one compiler and nothing else `make test` is to stay short.
 lean=
 has clang || has g++ || lean="one level is enough before make deps"
 # Every level for everything would take minutes: what is the same source in

@@ -40,7 +40,7 @@ run() { # NAME CONFIG RUNNER COMPILER FLAGS...
 }
 
 configs=("" -DTCPSM_TINY)
-if ! has clang && ! has g++; then # then `make test` is to take a minute
+if ! has clang && ! has g++; then # then `make test` is to stay short
     skip tiny "one configuration is enough before make deps"
     configs=("")
 fi
@@ -55,7 +55,7 @@ for config in "${configs[@]}"; do
 done
 if has clang || has g++; then
     run cc-O3 "" none "${CC:-cc}" -std=c99 -O3
-else # `make test` before make deps is to take a minute
+else # `make test` before make deps is to stay short
     skip cc-O3 "two levels are enough before make deps"
 fi
 # Seeds differ, or the comparison says nothing.
