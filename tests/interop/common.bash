@@ -271,10 +271,14 @@ sum_of() {
 #
 # The preferences: checksums are verified (off by default, because of
 # offloading, which a TUN device without --gso has not); HTTP is not looked
-# into, where bodies might be taken for something else.
+# into, where bodies might be taken for something else. Linux writes a
+# computed TCP checksum of 0 as 0xffff, one segment in 65 000: what it sent
+# so is not ours to answer for.
 complaints() {
+    local linux='tcp.checksum == 0xffff &&
+        (ip.src == 10.9.8.1 || ipv6.src == fd09:8::1)'
     tshark -r "$2" -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE \
-        --disable-protocol http -q -z io,phs -z expert,note \
+        --disable-protocol http -q -z io,phs -z "expert,note,!($linux)" \
         >"$tmp/expert" 2>&1 || {
         why="tshark: $(tail -n 1 "$tmp/expert") ($me:${BASH_LINENO[0]})"
         return 1

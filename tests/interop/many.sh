@@ -71,7 +71,7 @@ concurrent_200() {
 }
 
 # An error of a socket or a status other than 2xx adds a line.
-wrk_says() { # URL
+wrk_says() { # URL with its port: wrk asks /etc/services otherwise
     local n
     in_ns c wrk -t 1 -c 100 -d 2 "$1" >"$tmp/wrk" 2>&1 || {
         why="wrk: $(tail -n 1 "$tmp/wrk")"
@@ -83,7 +83,7 @@ wrk_says() { # URL
     check test "${n:-0}" -ge 1000
 }
 wrk_keeps_alive() {
-    wrk_says $four/bytes/1000 && wrk_says $six/bytes/1000 || return
+    wrk_says $four:80/bytes/1000 && wrk_says $six:80/bytes/1000 || return
     settles connections 1
 }
 
