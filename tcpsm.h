@@ -7216,7 +7216,6 @@ struct tcpsm_stack {
     tcpsm_conn scratch;      /* an entry, dressed up for tcpsm__judge */
     struct tcpsm__syn guest; /* a cookie as the entry that it spares */
 };
-/* tcpsm__stack_ready */
 #define TCPSM__MAGIC ((uint64_t)0x74637073u << 32 | 0x6d737461u)
 
 /* --- where things are --- */
