@@ -899,7 +899,8 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_forget(tcpsm_stack *, tcpsm_conn *);
 /* Goes on with an exported connection; it is yours, as if accepted. Its
    rings are yours (rings[0] to receive, rings[1] to send), or NULL: slab
    rings. E_BLOB, E_SPACE, E_STATE as tcpsm_import and tcpsm_stack_connect
-   have them. Its local address need not be ours. */
+   have them; E_STATE also for one that was CLOSED or in LISTEN. Its local
+   address need not be ours. */
 TCPSM_DEF tcpsm_ret tcpsm_stack_import(tcpsm_stack *, const void *blob,
                                        uint32_t len, const tcpsm_config *,
                                        const tcpsm_span rings[2],
