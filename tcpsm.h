@@ -7075,8 +7075,8 @@ enum {
     TCPSM__L_COOKIE = 64 /* born of a cookie */
 };
 
-/* A half-open connection (law 10). Where two more option bits are wanted
-   (ECN, AccECN, Fast Open), flags has them. */
+/* A half-open connection (law 10). flags has room for the three bits that
+   ECN, AccECN and Fast Open will want. */
 struct tcpsm__syn {
     tcpsm_tuple name;
     tcpsm_time due; /* when its queue is through with it */
@@ -7988,7 +7988,8 @@ TCPSM__FN uint16_t tcpsm__wnd5_dec(uint32_t k)
     return (uint16_t)tcpsm__min((uint32_t)1 << (k - 1), 65535);
 }
 
-/* A duration in units of 2^16 us: 4 bits and one, times 2^(other 4). */
+/* A duration in units of 2^16 us, rounded up: 4 bits and one, times 2^(other
+   4). The most is 18 hours, so a 2 MSL beyond that restarts with less. */
 TCPSM__FN uint8_t tcpsm__wait8_enc(uint32_t v)
 {
     uint32_t e = 0;
@@ -9549,7 +9550,8 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_output(tcpsm_stack *st, tcpsm_out *out,
         return TCPSM_E_ARG;
     if (out->cap < TCPSM_MIN_CAP)
         return TCPSM_E_SPACE;
-    st->echo_n = 0; /* only ip_output can send those */
+    st->n.replies_lost += st->echo_n; /* only ip_output can send those */
+    st->echo_n = 0;
     n = tcpsm__stack_speaks(st, out, now, none);
     if (n > 0)
         tcpsm__flow(st, out);

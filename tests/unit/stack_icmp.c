@@ -745,17 +745,23 @@ TEST(echo_flood)
     host_stop(&h);
 }
 
-/* It goes out by ip_output alone: tcpsm_stack_output gives segments. */
+/* It goes out by ip_output alone: tcpsm_stack_output gives segments, and
+   counts the reply as lost. */
 TEST(echo_and_stack_output)
 {
     tcpsm_out out = TCPSM_ZERO;
     static uint8_t b[2000];
+    uint64_t lost;
     start(TCPSM_ECHO);
     CHECK_EQ(host_in(&h, ping, echoed(4, 56)), 0);
     CHECK_EQ(tcpsm_stack_deadline(h.st), 0);
     out.buf = b;
     out.cap = sizeof b;
+    lost = host_info(&h).replies_lost;
     CHECK_EQ(tcpsm_stack_output(h.st, &out, h.now), 0);
+    CHECK_EQ(host_info(&h).replies_lost, lost + 1);
+    CHECK_EQ(tcpsm_stack_output(h.st, &out, h.now), 0);
+    CHECK_EQ(host_info(&h).replies_lost, lost + 1);
     host_stop(&h);
 }
 
