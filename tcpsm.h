@@ -4,9 +4,11 @@
    bits come out. No I/O, no allocation, no clock, no thread, no libc.
 
    WHAT IT IS
-     RFC 9293 with RFC 5681/6582/3042 (congestion control), 6298 (timer),
-     7323 (window scale, timestamps, PAWS), 2018/2883 (SACK, D-SACK),
-     5961 (blind attacks), 6528 (ISNs), 1191/8201/5927 (ICMP, path MTU).
+     RFC 9293 with RFC 5681/6582/9438/9406 (NewReno, CUBIC, HyStart++),
+     8985/9937/5682/4015 (RACK-TLP, PRR, F-RTO, undo), 6298 (timer), 7323
+     (window scale, timestamps, PAWS), 2018/2883 (SACK, D-SACK), 3168/8511/
+     9768 (ECN, Accurate ECN), 7413 (Fast Open), 4821/8899 (path MTU
+     without ICMP), 5961 (blind attacks), 6528 (ISNs), 1191/8201/5927.
      One connection is one struct that you own: static, on a stack, in an
      array, copied, exported to another machine. Many are a tcpsm_stack:
      listeners, SYN cookies, TIME-WAIT, timers in one block of memory.
@@ -306,15 +308,32 @@ struct tcpsm_counters {
     uint64_t duplicates;          /* segments that brought nothing new */
     uint64_t probes;              /* window and keepalive probes */
     uint64_t challenges;          /* challenge ACKs sent */
+    uint64_t loss_probes;         /* tail loss probes (RFC 8985 s7) */
+    uint64_t dsacks;              /* duplicates that the peer reported */
+    uint64_t undone;              /* reductions taken back as spurious */
+    uint64_t ecn_reductions;      /* of the window, for CE marks */
+    uint64_t ce;                  /* CE-marked segments received */
+    uint64_t mtu_probes;          /* RFC 4821: larger segments tried */
+    uint64_t mtu_holes;           /* black holes found */
     uint64_t opened, failed;      /* reached ESTABLISHED; ended in error */
     uint64_t drops[TCPSM_DROPS];
 };
 
 /* Congestion control: an id and functions over a few words. A NULL
-   function means the built-in of that id (unknown: NewReno). The words
-   are zeroed before init. Windows are bytes, times microseconds. ecn and
-   undo are not called yet; what nothing fills yet is zero in the event. */
-#define TCPSM_CC_WORDS 1
+   function means the built-in of that id (unknown: NewReno), so that
+   `static const tcpsm_cc reno = {TCPSM_CC_NEWRENO};` selects one. The words
+   are zeroed before init. Windows are bytes, times microseconds.
+     init     ESTABLISHED was reached
+     acked    new data was acknowledged, outside fast recovery
+     loss     fast recovery begins: set ssthresh (PRR steers cwnd)
+     timeout  the retransmission timer fired: set ssthresh and cwnd
+     idle     nothing was sent for an RTO (RFC 5681 s4.1)
+     ecn      CE marks were reported, at most once a round: set both
+     undo     the last reduction was spurious; cwnd and ssthresh have
+              been restored
+   delivered and interval_us are a rate sample: so many bytes in so long.
+   docs/recovery.md has a controller of one's own. */
+#define TCPSM_CC_WORDS (TCPSM__TINY ? 1 : 4)
 typedef struct {
     uint32_t cwnd, ssthresh;
     uint32_t w[TCPSM_CC_WORDS];
@@ -345,14 +364,14 @@ typedef struct tcpsm_cc {
     void (*ecn)(tcpsm_cc_state *, const tcpsm_cc_event *);
     void (*undo)(tcpsm_cc_state *, const tcpsm_cc_event *);
 } tcpsm_cc;
-enum { TCPSM_CC_DEFAULT = 0, TCPSM_CC_NEWRENO = 1 };
+enum { TCPSM_CC_DEFAULT = 0, TCPSM_CC_NEWRENO = 1, TCPSM_CC_CUBIC = 2 };
 
 /* Zeroed is a sane default, but for the key. Copied by tcpsm_init; what
    its pointers name must outlive the connection. Durations are exact up
    to four digits (8191 x 10^n); beyond, they are rounded up. */
 typedef struct {
     uint8_t key[16];                 /* all zero: TCPSM_E_KEY */
-    const struct tcpsm_cc *cc;       /* NULL: NewReno */
+    const struct tcpsm_cc *cc;       /* NULL: CUBIC (tiny: NewReno) */
     struct tcpsm_counters *counters; /* NULL: none */
     void *user;                      /* tcpsm_user() gives it back */
     uint32_t flags;                  /* TCPSM_NODELAY ... below */
@@ -378,18 +397,26 @@ typedef struct {
     uint8_t ttl;              /* (64) */
     uint8_t ack_every;        /* an ACK at least every n segments (2) */
     uint8_t challenge_limit;  /* RFC 5961 s7: ACKs in 5 s (10) */
+    uint16_t pace_start;      /* pacing rate in slow start, % of cwnd/SRTT
+                                 (200; 50 to 1275) */
+    uint16_t pace_steady;     /* and after it (125) */
 } tcpsm_config;
 enum {                    /* tcpsm_config.flags; opt-outs and offloads */
        TCPSM_NODELAY = 1, /* no Nagle (RFC9293-MUST-17) */
        TCPSM_NO_SACK = 2,
        TCPSM_NO_TS = 4,
-       TCPSM_NO_ECN = 8,
+       TCPSM_NO_ECN = 8, /* else: who asks for it, gets it */
        TCPSM_NO_SCALE = 16,
        TCPSM_GATHER = 32,     /* payload by reference in tcpsm_out.ref */
        TCPSM_TX_PARTIAL = 64, /* TCPSM_CSUM_PARTIAL, for virtio */
        TCPSM_TX_ZERO = 128,   /* TCPSM_CSUM_ZERO */
        TCPSM_LOOPBACK = 256,  /* 127/8 and ::1 are welcome */
-       TCPSM_GSO = 512        /* cap may be filled with a train */
+       TCPSM_GSO = 512,       /* cap may be filled with a train */
+       TCPSM_PACE = 1024,     /* spread data over the round trip */
+       TCPSM_ECN = 2048,      /* our SYN asks for ECN (RFC 3168) */
+       TCPSM_ACCECN = 4096,   /* and for Accurate ECN (RFC 9768) first */
+       TCPSM_FASTOPEN = 8192, /* LISTEN takes data in SYNs (RFC 7413) */
+       TCPSM_NO_PROBE = 16384 /* no larger segments tried (RFC 4821) */
 };
 
 /* tcpsm_set: the option, and what its value means. 0 is a value here. */
@@ -419,7 +446,8 @@ enum {
     TCPSM_SET_SYN_LIMIT,     /* ms */
     TCPSM_SET_REPORTS,       /* 0: no EV_TROUBLE (RFC9293-SHLD-20) */
     TCPSM_SET_ECN,           /* 0..3: the ECN bits of data segments */
-    TCPSM_SET_PROMISE        /* bytes: the window offered without a ring */
+    TCPSM_SET_PROMISE,       /* bytes: the window offered without a ring */
+    TCPSM_SET_PACE           /* 0 / 1 */
 };
 
 /* tcpsm_send flags */
@@ -443,10 +471,15 @@ typedef struct tcpsm_wake {
 /* tcpsm's tcp_info. Sequence numbers are the wire's. */
 struct tcpsm_info {
     uint8_t state, family, snd_scale, rcv_scale;
-    uint8_t timestamps, sack, scaling, in_recovery; /* negotiated; 0/1 */
+    uint8_t timestamps, sack, scaling; /* negotiated; 0/1 */
+    uint8_t in_recovery;               /* 1: fast; 2: after a timeout */
     uint8_t backoff, dupacks, tos_seen, soft_error; /* ICMP type << 4|code */
-    uint8_t cc_id, persist, keepalive, zero;
+    uint8_t cc_id, persist, keepalive;
+    uint8_t ecn; /* 0: none; 1: RFC 3168; 2: RFC 9768 */
+    uint8_t reordering, pacing, fast_open, zero; /* seen; on; SYN data taken
+                                                    by the peer or by us */
     uint16_t mtu, peer_mss, smss; /* smss: payload of a full segment */
+    uint16_t probed_mtu;          /* under way; 0: none */
     uint16_t runs, run_cap, ranges, range_cap;
     uint32_t snd_una, snd_nxt, snd_wnd, rcv_nxt, rcv_wnd;
     uint32_t snd_queued, snd_free; /* ring bytes: held / free */
@@ -454,7 +487,10 @@ struct tcpsm_info {
     uint32_t unsent;               /* queued and never sent */
     uint32_t urgent; /* bytes still to read up to the urgent pointer */
     uint32_t cwnd, ssthresh, flight;
+    uint32_t sacked, lost; /* bytes, of those sent */
     uint32_t srtt_us, rttvar_us, min_rtt_us, rto_us;
+    uint32_t rack_rtt_us, reo_wnd_us; /* RFC 8985 */
+    uint32_t pacing_rate;             /* bytes/s; 0: not paced */
     tcpsm_ret error;
 };
 
@@ -599,6 +635,26 @@ TCPSM_DEF tcpsm_ret tcpsm_init_(tcpsm_conn *, const tcpsm_config *,
    not CLOSED. */
 TCPSM_DEF tcpsm_ret tcpsm_open(tcpsm_conn *, const tcpsm_tuple *,
                                tcpsm_time now);
+
+/* What a client remembers of a server for TCP Fast Open (RFC 7413 s4.1.3):
+   plain, yours to keep, one for each pair of addresses. Zeroed: nothing. */
+typedef struct {
+    uint8_t cookie[16];
+    uint8_t len;     /* of the cookie; 0: ask for one */
+    uint8_t refused; /* SYNs with data that got no answer, or no cookie
+                        came: do not try for a while */
+    uint16_t mss;    /* the server's */
+} tcpsm_fastopen;
+/* As tcpsm_open, and what tcpsm_send queues before the first output goes
+   with the SYN if there is a cookie (RFC7413-7); without one the SYN asks
+   for it. Data in a SYN may be delivered twice: only for idempotent
+   requests. With `refused` set, or the entry NULL, as tcpsm_open. */
+TCPSM_DEF tcpsm_ret tcpsm_open_fast(tcpsm_conn *, const tcpsm_tuple *,
+                                    const tcpsm_fastopen *, tcpsm_time now);
+/* After EV_CONNECTED (or a failure), before the next input: what there is
+   to remember. Returns 1 if the entry changed, else 0. */
+TCPSM_DEF tcpsm_ret tcpsm_fastopen_learn(const tcpsm_conn *,
+                                         tcpsm_fastopen *);
 
 /* Passive OPEN: LISTEN. Zero local address, remote address or remote port
    mean any (RFC9293-MUST-43). From CLOSED, also again after EV_DONE (unread
@@ -2365,7 +2421,8 @@ enum {
 
 #define TCPSM__O_V6 0x400u
 #define TCPSM__O_ANY_FAMILY 0x800u /* LISTEN: the SYN decides */
-#define TCPSM__O_FLAGS 0x3FFu
+#define TCPSM__O_FLAGS 0x3FFu      /* of tcpsm_config.flags: in opts */
+#define TCPSM__O_MORE 0x7C00u      /* and in opts2, from its bit 0 on */
 #define TCPSM__FLUSH_US 200000u    /* RFC 9293 s3.8.6.2.1: 0.1 to 1 s */
 #define TCPSM__CHALLENGE_TICKS 76u /* RFC 5961 s7: 5 s in 2^16 us */
 #define TCPSM__MSS_FLOOR 48u       /* a smaller MSS option is taken as this */
@@ -3422,9 +3479,17 @@ TCPSM__FN uint32_t tcpsm__or(uint32_t v, uint32_t dflt)
     return v != 0 ? v : dflt;
 }
 
+/* Per cent in steps of five, one byte; 0: the default. */
+TCPSM__FN int tcpsm__pace_ok(uint32_t percent)
+{
+    return percent == 0 || (percent >= 50 && percent <= 1275);
+}
+
 TCPSM__FN int tcpsm__config_ok(const tcpsm_config *f)
 {
-    if (f->flags & ~(uint32_t)TCPSM__O_FLAGS)
+    if (f->flags & ~(uint32_t)(TCPSM__O_FLAGS | TCPSM__O_MORE))
+        return 0;
+    if (!tcpsm__pace_ok(f->pace_start) || !tcpsm__pace_ok(f->pace_steady))
         return 0;
     if (f->rcv_max > TCPSM_MAX_RING || f->dscp > 63)
         return 0;
@@ -3487,7 +3552,7 @@ TCPSM_DEF tcpsm_ret tcpsm_init_(tcpsm_conn *c, const tcpsm_config *f,
     c->p.counters = f->counters;
     c->p.user = f->user;
     scale = tcpsm__scale_for(tcpsm__max(f->rcv_max, f->rcv_promise));
-    c->opts = (uint16_t)(f->flags | (uint32_t)scale << 12);
+    c->opts = (uint16_t)((f->flags & TCPSM__O_FLAGS) | (uint32_t)scale << 12);
     tcpsm__knobs(c, f);
     return 0;
 }
@@ -3531,6 +3596,21 @@ TCPSM_DEF tcpsm_ret tcpsm_open(tcpsm_conn *c, const tcpsm_tuple *t,
     tcpsm__set_state(c, TCPSM_SYN_SENT);
     tcpsm__sync(c);
     tcpsm__wake_up(c);
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_open_fast(tcpsm_conn *c, const tcpsm_tuple *t,
+                                    const tcpsm_fastopen *f, tcpsm_time now)
+{
+    (void)f;
+    return tcpsm_open(c, t, now);
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_fastopen_learn(const tcpsm_conn *c,
+                                         tcpsm_fastopen *f)
+{
+    (void)c;
+    (void)f;
     return 0;
 }
 
