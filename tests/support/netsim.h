@@ -23,6 +23,8 @@
                                                 (+ reordering) -> copies
 
    A packet that is lost on the way has still used the queue and the rate.
+   netsim_send_as() sends a packet that is longer on the wire than in
+   memory: who can make the payload again need not have it carried.
    The n-th packet of a burst sent at t leaves the serializer at exactly
    t + ceil(n * bits * 10^6 / rate) microseconds, however many they are:
    the remainder is carried along.
@@ -83,6 +85,7 @@ typedef struct {
     const uint8_t *bytes;
     uint32_t len;
     uint8_t tos;
+    uint32_t wire; /* length on the wire, without the link's overhead */
 } netsim_packet;
 
 typedef unsigned netsim_script(void *ctx, const netsim_packet *);
@@ -134,7 +137,7 @@ typedef struct {
 
 typedef struct {
     uint64_t at, depart, id, index, sent;
-    uint32_t len, next, fate;
+    uint32_t len, wire, next, fate;
     uint8_t tos, queued, heaped, zero;
 } netsim__slot;
 
@@ -303,7 +306,7 @@ NETSIM_FN void netsim__depart(netsim *n, netsim_link *l)
         if (l->queue_head == n->slots)
             l->queue_tail = n->slots;
         l->queue_now--;
-        l->queue_now_bytes -= netsim__size(l, n->slot[s].len);
+        l->queue_now_bytes -= netsim__size(l, n->slot[s].wire);
         n->slot[s].queued = 0;
         netsim__release(n, s);
     }
@@ -391,6 +394,7 @@ NETSIM_FN uint32_t netsim__deliver(netsim *n, netsim_link *l, uint32_t s,
     slot->index = p->index;
     slot->sent = n->now;
     slot->len = p->len;
+    slot->wire = p->wire;
     slot->tos = p->tos;
     slot->fate = fate;
     netsim__heap_push(n, l, s);
@@ -408,12 +412,12 @@ NETSIM_FN void netsim__damage(const netsim *n, const netsim_link *l,
 }
 
 NETSIM_FN void netsim__enqueue(netsim *n, netsim_link *l, uint32_t s,
-                               uint32_t len, uint64_t depart)
+                               uint32_t wire, uint64_t depart)
 {
     netsim__slot *slot = &n->slot[s];
 
     slot->depart = depart;
-    slot->len = len;
+    slot->wire = wire;
     slot->next = n->slots;
     slot->queued = 1;
     if (l->queue_tail == n->slots)
@@ -422,7 +426,7 @@ NETSIM_FN void netsim__enqueue(netsim *n, netsim_link *l, uint32_t s,
         n->slot[l->queue_tail].next = s;
     l->queue_tail = s;
     l->queue_now++;
-    l->queue_now_bytes += netsim__size(l, len);
+    l->queue_now_bytes += netsim__size(l, wire);
     if (l->queue_now > l->stats.max_queue_packets)
         l->stats.max_queue_packets = l->queue_now;
     if (l->queue_now_bytes > l->stats.max_queue_bytes)
@@ -444,9 +448,11 @@ NETSIM_FN int netsim_drop(netsim *n, int dir, uint64_t index)
 }
 
 /* Gives a packet to the network; the bytes are copied. Returns its fate
-   (NETSIM_*): & NETSIM_DROPPED tells that it will never arrive. */
-NETSIM_FN uint32_t netsim_send(netsim *n, int dir, const void *bytes,
-                               uint32_t len, uint8_t tos, uint64_t now)
+   (NETSIM_*): & NETSIM_DROPPED tells that it will never arrive. wire is
+   what queue and rate see. */
+NETSIM_FN uint32_t netsim_send_as(netsim *n, int dir, const void *bytes,
+                                  uint32_t len, uint32_t wire, uint8_t tos,
+                                  uint64_t now)
 {
     netsim_link *l = &n->link[dir];
     netsim_packet p;
@@ -461,15 +467,16 @@ NETSIM_FN uint32_t netsim_send(netsim *n, int dir, const void *bytes,
     p.bytes = (const uint8_t *)bytes;
     p.len = len;
     p.tos = tos;
+    p.wire = wire;
     l->stats.sent++;
-    l->stats.sent_bytes += len;
+    l->stats.sent_bytes += wire;
     orders = netsim__orders(n, &p);
     luck = !(orders & NETSIM_DO_KEEP);
     if (orders & NETSIM_DO_DROP) {
         l->stats.scripted++;
         return NETSIM_SCRIPTED;
     }
-    if (netsim__queue_full(l, len)) {
+    if (netsim__queue_full(l, wire)) {
         l->stats.queue_drops++;
         return NETSIM_QUEUE_DROP;
     }
@@ -483,9 +490,9 @@ NETSIM_FN uint32_t netsim_send(netsim *n, int dir, const void *bytes,
         fate |= NETSIM_MARKED;
         l->stats.marked++;
     }
-    depart = netsim__serialize(n, l, len);
+    depart = netsim__serialize(n, l, wire);
     if (depart > n->now)
-        netsim__enqueue(n, l, s, len, depart);
+        netsim__enqueue(n, l, s, wire, depart);
     if (netsim__lose(n, l, dir, i) && luck) {
         l->stats.lost++;
         netsim__release(n, s); /* it stays for as long as it is queued */
@@ -520,6 +527,12 @@ NETSIM_FN uint32_t netsim_send(netsim *n, int dir, const void *bytes,
     l->stats.copied++;
     netsim__deliver(n, l, copy, &p, at + l->copy_us, fate | NETSIM_COPY);
     return fate;
+}
+
+NETSIM_FN uint32_t netsim_send(netsim *n, int dir, const void *bytes,
+                               uint32_t len, uint8_t tos, uint64_t now)
+{
+    return netsim_send_as(n, dir, bytes, len, len, tos, now);
 }
 
 /* The time of the next delivery in one direction; NETSIM_NEVER: none */
@@ -562,7 +575,7 @@ NETSIM_FN uint32_t netsim_receive(netsim *n, int dir, void *buf, uint32_t cap,
         info->tos = slot->tos;
     }
     l->stats.delivered++;
-    l->stats.delivered_bytes += len;
+    l->stats.delivered_bytes += slot->wire;
     netsim__release(n, s);
     return len < cap ? len : cap;
 }

@@ -233,6 +233,25 @@ TEST(lost_packets_use_the_rate_and_the_queue)
     CHECK_EQ(netsim_next(&n), 3000);
 }
 
+/* A short packet that queue and rate see as a long one. */
+TEST(longer_on_the_wire_than_in_memory)
+{
+    fresh(1);
+    n.link[0].rate = 8000000; /* a byte a microsecond */
+    n.link[0].queue_bytes = 3000;
+    CHECK_EQ(netsim_send_as(&n, 0, "abc", 3, 1500, 0, 0), 0);
+    CHECK_EQ(netsim_send_as(&n, 0, "abc", 3, 1500, 0, 0), 0);
+    CHECK_EQ(netsim_send_as(&n, 0, "abc", 3, 1500, 0, 0), NETSIM_QUEUE_DROP);
+    CHECK_EQ(n.link[0].stats.max_queue_bytes, 3000);
+    CHECK_EQ(netsim_next(&n), 1500);
+    CHECK_EQ(netsim_receive(&n, 0, buf, PACKET, 1500, NULL), 3);
+    CHECK_EQ(netsim_next(&n), 3000);
+    CHECK_EQ(netsim_receive(&n, 0, buf, PACKET, 3000, NULL), 3);
+    CHECK_EQ(n.link[0].stats.delivered_bytes, 3000);
+    CHECK_EQ(netsim_send_as(&n, 0, "abc", 3, 3000, 0, 3000), 0);
+    CHECK_EQ(n.link[0].stats.sent_bytes, 7500);
+}
+
 TEST(loss_is_binomial_over_many_seeds)
 {
     static const uint32_t ppm[] = {0, 1000, 20000, 100000, 500000, 999999};
