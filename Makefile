@@ -74,7 +74,7 @@ endif
 SUBMAKE = +@TCPSM_SUBMAKE=1 $(MAKE) --no-print-directory -k -j$(JOBS)
 
 .PHONY: help demo demo-tun test build-tests deps size test-musts prove \
-        bench-instructions clean format format-check records
+        bench-instructions clean format format-check records lab-kernel
 
 help:
 	@echo 'make demo                two connections in one process, drawn'
@@ -86,6 +86,7 @@ help:
 	@echo 'make test-musts          every cited MUST, violated: tests notice?'
 	@echo 'make prove               CBMC on the steps that read foreign bytes'
 	@echo 'make bench-instructions  instructions per segment, by callgrind'
+	@echo 'make lab-kernel          against Linux, over lossy paths (root, 25 min)'
 	@echo 'make records             measures anew: what sizes, stack and'
 	@echo '                         instructions are held to, and the README'
 	@echo 'make format-check        is everything as .clang-format says?'
@@ -160,6 +161,8 @@ prove:
 
 bench-instructions:
 	@bench/instructions.sh
+
+include bench/lab_kernel.mk
 
 # After a change that was meant to cost something, or to save it.
 records:

@@ -3,7 +3,11 @@
    What the kernel routes into one device comes out of the other, unless
    the simulated network has something against it. The devices are made
    here and may be moved to other network namespaces afterwards; they go
-   away with the process. Linux, root. */
+   away with the process. Linux, root.
+
+   With data=1 the network's chance looks at segments with payload only,
+   and by their number among these: senders that differ in everything else
+   meet the same trouble at their n-th data segment. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 #include "netsim.h"
@@ -30,11 +35,17 @@ static const char help[] =
     "  delay=US    propagation, one way (0)\n"
     "  rate=BIT/S  of each direction (0: infinite)\n"
     "  queue=N     packets that wait for the rate (100)\n"
+    "  queue_bytes=N queue_ms=MS  or as many bytes, or what the rate sends\n"
+    "              in so long (0: no such limit). One limit, the last one\n"
+    "  data=1      trouble only for segments with payload, drawn by their\n"
+    "              number; all others pass (0: for all packets, by theirs)\n"
     "Prints `relay: ready`, and at SIGINT or SIGTERM what it did. Exit\n"
     "status: 0 stopped, 1 failed, 2 wrong usage.\n";
 
 static volatile sig_atomic_t stop;
-static unsigned long long refused;
+static unsigned long long refused, latest;
+static int data_only;
+static unsigned queue_ms;
 
 static void on_signal(int sig)
 {
@@ -79,6 +90,12 @@ static int option(netsim *n, const char *text)
         n->seed = v;
         return 0;
     }
+    if (IS("data")) {
+        data_only = v != 0;
+        return 0;
+    }
+    if (IS("queue") || IS("queue_bytes") || IS("queue_ms"))
+        queue_ms = IS("queue_ms") ? (unsigned)v : 0;
     for (i = 0; i < 2; i++) {
         netsim_link *l = &n->link[i];
 
@@ -96,13 +113,60 @@ static int option(netsim *n, const char *text)
             l->delay_us = v;
         else if (IS("rate"))
             l->rate = v;
-        else if (IS("queue"))
-            l->queue_packets = (uint32_t)v;
-        else
+        else if (IS("queue") || IS("queue_bytes") || IS("queue_ms")) {
+            l->queue_packets = IS("queue") ? (uint32_t)v : 0;
+            l->queue_bytes = IS("queue_bytes") ? (uint32_t)v : 0;
+        } else
             return -1;
     }
 #undef IS
     return 0;
+}
+
+/* Is this a TCP segment with payload? No extension headers. */
+static int has_payload(const uint8_t *p, unsigned n)
+{
+    unsigned v6 = n > 0 && p[0] >> 4 == 6;
+    unsigned head = v6 ? 40 : n > 0 ? (p[0] & 15) * 4u : 0;
+
+    if (n < head + 20 || head < 20 || p[v6 ? 6 : 9] != 6)
+        return 0;
+    return n > head + (p[head + 12] >> 4) * 4u;
+}
+
+/* netsim draws by link.index, so that is where the numbers go; what has
+   no payload is counted far from what has. */
+#define OTHERS (UINT64_C(1) << 48)
+static void send_on(netsim *n, int dir, const uint8_t *p, uint32_t len)
+{
+    static uint64_t data[2], others[2] = {OTHERS, OTHERS};
+
+    if (data_only)
+        n->link[dir].index =
+            has_payload(p, len) ? data[dir]++ : others[dir]++;
+    netsim_send(n, dir, p, len, 0, now_us());
+}
+
+static unsigned spare_others(void *ctx, const netsim_packet *p)
+{
+    (void)ctx;
+    return p->index >= OTHERS ? NETSIM_DO_KEEP : 0;
+}
+
+static void deliver(netsim *n, int dir, int fd)
+{
+    static uint8_t buf[PACKET_MAX];
+    netsim_info info;
+    uint64_t now = now_us();
+    uint32_t len;
+
+    while ((len = netsim_receive(n, dir, buf, sizeof buf, now, &info)) > 0) {
+        if (now - info.at > latest)
+            latest = now - info.at;
+        if (write(fd, buf, len) < 0)
+            refused++; /* the device is down, or no IP any more */
+        now = now_us();
+    }
 }
 
 static void run(netsim *n, const int fd[2])
@@ -113,7 +177,6 @@ static void run(netsim *n, const int fd[2])
     sigset_t none;
     uint64_t at, now;
     ssize_t k;
-    uint32_t len;
     int i, turns;
 
     sigemptyset(&none);
@@ -130,12 +193,9 @@ static void run(netsim *n, const int fd[2])
                 k = read(fd[i], buf, sizeof buf);
                 if (k <= 0)
                     break;
-                netsim_send(n, i, buf, (uint32_t)k, 0, now_us());
+                send_on(n, i, buf, (uint32_t)k);
             }
-            while ((len = netsim_receive(n, i, buf, sizeof buf, now_us(),
-                                         NULL)) > 0)
-                if (write(fd[!i], buf, len) < 0)
-                    refused++; /* the device is down, or no IP any more */
+            deliver(n, i, fd[!i]);
         }
     }
 }
@@ -165,6 +225,12 @@ int main(int argc, char **argv)
         fputs("relay: wrong arguments; try --help\n", stderr);
         return 2;
     }
+    n.script = spare_others;
+    for (i = 0; i < 2; i++)
+        if (queue_ms != 0 && n.link[i].rate != 0)
+            n.link[i].queue_bytes =
+                (uint32_t)(n.link[i].rate / 8000 * queue_ms);
+    prctl(PR_SET_TIMERSLACK, 1UL);
     fd[0] = open_tun(argv[argc - 2]);
     fd[1] = open_tun(argv[argc - 1]);
     sigemptyset(&set);
@@ -187,6 +253,7 @@ int main(int argc, char **argv)
                (unsigned long long)n.link[i].stats.copied,
                (unsigned long long)n.link[i].stats.delayed,
                (unsigned long long)n.link[i].stats.damaged);
-    printf("relay: %llu refused by the devices\n", refused);
+    printf("relay: %llu refused by the devices; %llu us late at worst\n",
+           refused, latest);
     return 0;
 }
