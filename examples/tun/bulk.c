@@ -29,12 +29,21 @@ static const char about[] =
     "bulk seq N\n"
     "    writes what GET /bytes/N sends; no device, no root\n"
     "Standard error tells bytes and time of each transfer. Exit status\n"
-    "besides those below: 3 refused, 4 reset, 5 timeout, 6 unreachable.\n";
+    "besides those below: 3 refused, 4 reset, 5 timeout, 6 unreachable.\n"
+    "  --tables N           lends tables for N in-flight records and as "
+    "many\n"
+    "                       out-of-order ranges (255; 0: the few that are "
+    "in\n"
+    "                       the connection itself)\n"
+    "  --cc NAME            congestion control: cubic or reno (cubic)\n"
+    "  --no-sack            neither offers nor takes SACK (RFC 2018)\n"
+    "  --pace               spreads data over the round trip\n";
 
 static tcpsm_conn c;
 static struct tun tun;
 static struct tcpsm_counters counters;
 static tcpsm_out out;
+static uint8_t tables[8192];
 
 /* ---- the text of `seq 100000000 999999999` ---------------------------- */
 
@@ -478,14 +487,61 @@ static int seq(const char *text)
     return 0;
 }
 
+/* An entry's length is the library's business: the largest that fits. */
+static void lend_tables(uint32_t entries)
+{
+    uint32_t n = entries * 32;
+
+    if (n > sizeof tables)
+        n = sizeof tables;
+    while (n > 0 && tcpsm_attach(&c, TCPSM_TABLES, tables, n, NULL) < 0)
+        n--;
+}
+
+static uint32_t options(tcpsm_config *cfg, int argc, char **argv)
+{
+    enum { TABLES = 256, CC, NO_SACK, PACE };
+    static const struct option list[] = {
+        TUN_LONG,
+        {"tables", required_argument, NULL, TABLES},
+        {"cc", required_argument, NULL, CC},
+        {"no-sack", no_argument, NULL, NO_SACK},
+        {"pace", no_argument, NULL, PACE},
+        {NULL, 0, NULL, 0}};
+    static tcpsm_cc cc;
+    uint32_t entries = 255;
+    int o;
+
+    tun_defaults(&tun);
+    while ((o = getopt_long(argc, argv, TUN_SHORT, list, NULL)) != -1)
+        if (o == TABLES)
+            entries = tun_number(optarg, 0, 255);
+        else if (o == CC && strcmp(optarg, "cubic") == 0)
+            cc.id = TCPSM_CC_CUBIC;
+        else if (o == CC && strcmp(optarg, "reno") == 0)
+            cc.id = TCPSM_CC_NEWRENO;
+        else if (o == CC)
+            tun_usage(optarg, "not a congestion control");
+        else if (o == NO_SACK)
+            cfg->flags |= TCPSM_NO_SACK;
+        else if (o == PACE)
+            cfg->flags |= TCPSM_PACE;
+        else
+            tun_option(&tun, o, about);
+    if (cc.id != TCPSM_CC_DEFAULT)
+        cfg->cc = &cc;
+    return entries;
+}
+
 int main(int argc, char **argv)
 {
     tcpsm_config cfg = TCPSM_ZERO;
     const char *mode;
+    uint32_t entries;
 
     if (argc == 3 && strcmp(argv[1], "seq") == 0)
         return seq(argv[2]);
-    tun_options(&tun, argc, argv, about);
+    entries = options(&cfg, argc, argv);
     argv += optind;
     argc -= optind;
     mode = argc > 0 ? argv[0] : "";
@@ -503,6 +559,7 @@ int main(int argc, char **argv)
     tcpsm_init(&c, &cfg);
     tcpsm_attach(&c, TCPSM_RECEIVE, tun.rx, tun.ring, NULL);
     tcpsm_attach(&c, TCPSM_SEND, tun.tx, tun.ring, NULL);
+    lend_tables(entries);
     if (argc == 2)
         file_name = argv[1];
     if (strcmp(mode, "serve") == 0)
