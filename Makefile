@@ -86,6 +86,8 @@ help:
 	@echo 'make test-musts          every cited MUST, violated: tests notice?'
 	@echo 'make prove               CBMC on the steps that read foreign bytes'
 	@echo 'make bench-instructions  instructions per segment, by callgrind'
+	@echo 'make lab                 loss recovery over simulated paths: tables, plots'
+	@echo 'make lab-smoke           and its goals; fails when one is missed'
 	@echo 'make lab-kernel          against Linux, over lossy paths (root, 25 min)'
 	@echo 'make records             measures anew: what sizes, stack and'
 	@echo '                         instructions are held to, and the README'
@@ -162,6 +164,7 @@ prove:
 bench-instructions:
 	@bench/instructions.sh
 
+include bench/lab.mk
 include bench/lab_kernel.mk
 
 # After a change that was meant to cost something, or to save it.

@@ -18,7 +18,7 @@ packages="
     gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static
     gcc-arm-none-eabi gcc-avr avr-libc
     valgrind tshark curl iproute2 nftables
-    python3 procps
+    python3 procps gnuplot-nox
     apache2-utils wrk nginx iputils-ping
     libslirp-dev"
 
