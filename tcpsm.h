@@ -398,7 +398,7 @@ typedef struct {
     uint8_t ack_every;        /* an ACK at least every n segments (2) */
     uint8_t challenge_limit;  /* RFC 5961 s7: ACKs in 5 s (10) */
     uint16_t pace_start;      /* pacing rate in slow start, % of cwnd/SRTT
-                                 (200; 50 to 1275) */
+                                 (200; 25 to 375, in steps of 25) */
     uint16_t pace_steady;     /* and after it (125) */
 } tcpsm_config;
 enum {                    /* tcpsm_config.flags; opt-outs and offloads */
@@ -519,12 +519,7 @@ typedef struct {
                     +RCV.WND = rcv_edge
    1 received, 2 may be received (ranges: what already was), 3 not yet
 
-   512 bytes is the whole budget in the server configuration on x86-64.
-   Here it is at most 448. What is left over is spoken for:
-     CUBIC          w_max, k, epoch, w_est, cwnd_prior        20
-     RACK-TLP       xmit, end_seq, rtt, reo_wnd, persist, tlp 20
-     PRR            delivered, out, recover_fs                12
-     AccECN, layer 2's index                                  12 */
+   512 bytes on x86-64 in the server configuration, with everything. */
 
 struct tcpsm__lent {  /* the only pointers in a connection */
     uint8_t *rcv;     /* receive ring, or NULL */
@@ -557,15 +552,31 @@ struct tcpsm_conn {
     uint32_t snd_len; /* bytes in the ring, from SND.UNA on */
     tcpsm_cc_state cc;
     uint32_t flags;  /* TCPSM__F_* */
+    uint32_t flags2; /* TCPSM__N_*, and the counters of RFC 9768's ACE */
     uint32_t rtx_at; /* retransmit-like timer, low 32 bits of us */
     uint32_t ack_at; /* delayed ACK, low 32 bits of us */
+    uint32_t oof;    /* bytes of the runs that are SACKed or lost */
+#if !TCPSM__TINY
+    uint32_t pace_at;             /* nothing before that, low 32 bits of us */
+    uint32_t rack_xmit, rack_end; /* RFC 8985: the latest sent segment that
+                                     was delivered; rtt below */
+#endif
     uint32_t srtt, rttvar, min_rtt; /* us; srtt 0: no sample yet */
     uint32_t ts_recent, ts_offset;
     /* colder */
     uint32_t snd_up, rcv_up; /* urgent pointers: the octet after */
     uint32_t recover; /* RFC 6582; in SYN states the SEQ of a reply RST */
     uint32_t eor;     /* no unsent segment may span this octet's left */
-    uint32_t sent_at; /* last data transmission, in 1.024 ms ticks */
+    union {
+        struct { /* in fast recovery with SACK: RFC 9937 */
+            uint32_t delivered, out, flight;
+        } prr;
+        struct {                /* else */
+            uint32_t sent_at;   /* data was sent, in 1.024 ms ticks */
+            uint32_t round_end; /* the round ends with this octet's ACK */
+            uint32_t tlp_end;   /* RFC 8985: of the probe; N_TLP: is one */
+        } open;
+    } u;
     uint32_t aux_lo, uto_lo; /* timers of 48 bits: keepalive/TIME-WAIT/ */
     uint16_t aux_hi, uto_hi; /* FIN-WAIT-2, and user timeout */
     uint16_t local_port, remote_port;
@@ -585,12 +596,11 @@ struct tcpsm_conn {
     uint16_t link_mtu; /* as configured: each connection starts there */
     uint16_t promise;  /* window without a ring; binary float */
     /* durations in tcpsm's 16-bit decimal float */
-    uint16_t k_clock, k_ack_delay, k_rto_min, k_rto_max, k_syn_limit;
+    uint16_t k_ack_delay, k_rto_min, k_rto_max, k_syn_limit;
     uint16_t k_uto, k_keep_idle, k_keep_interval, k_msl, k_linger;
     uint16_t lowat; /* binary float */
     uint8_t state;
     uint8_t scales;      /* window shifts: SND << 4 | RCV */
-    uint8_t sack_seen;   /* of the last duplicate ACK's blocks, a digest */
     uint8_t tos, ttl;    /* of outgoing segments */
     uint8_t tos_seen;    /* of the last acceptable segment */
     uint8_t error, soft; /* minus the sticky error; last soft error */
@@ -599,11 +609,24 @@ struct tcpsm_conn {
     uint8_t ack_segs; /* data segments since our last ACK */
     uint8_t ack_every, quick;
     uint8_t chal_n, chal_limit;
-    uint8_t keep_count, iw;
-    uint8_t timers; /* armed bits, and the kinds */
-    uint8_t more;   /* second flag byte */
+    uint8_t keep_count, iw, clock; /* clock: 8-bit decimal float */
+    uint8_t timers;                /* armed bits, and the kinds */
+    uint8_t more;                  /* second flag byte */
     uint8_t runs_n, ranges_n;
-    uint8_t table_cap;     /* entries of the lent tables; 0: inline */
+    uint8_t table_cap; /* entries of the lent tables; 0: inline */
+    uint8_t min_age;   /* when min_rtt was seen, in 2^26 us */
+#if !TCPSM__TINY
+    uint8_t reo;     /* RACK: multiplier, and << 4 recoveries left - 1 */
+    uint8_t pace;    /* rates in quarters of cwnd/SRTT: steady, start << 4 */
+    uint8_t undo_n;  /* sent again, and not reported as duplicates */
+    uint8_t acc[12]; /* RFC 9768: r.e0b, r.ceb, r.e1b, s.ceb, 24 bits */
+    uint16_t rack_rtt;                   /* binary float; us */
+    uint16_t prior_cwnd, prior_ssthresh; /* before; binary float */
+    uint16_t pmtu; /* RFC 4821: the least size known to be too big, and in
+                      its low two bits the probes lost; or when to try
+                      again, in 2^20 us (N_RAISE) */
+#endif
+    uint16_t min_next;     /* the least since then; binary float, us */
     uint32_t dsack_seq[2]; /* duplicates still to be reported */
     uint16_t dsack_len[2];
     /* the inline tables: see >>runs and >>ranges */
@@ -1106,6 +1129,11 @@ TCPSM__FN void tcpsm__put32(uint8_t *p, uint32_t v)
 }
 
 TCPSM__FN uint32_t tcpsm__min(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+TCPSM__FN uint64_t tcpsm__min64(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
@@ -1850,31 +1878,53 @@ TCPSM__FN uint32_t tcpsm__ranges_overlap(const struct tcpsm__ranges *r,
 }
 
 /* ---- >>runs ---------------------------------------------------------
-   What is in flight, oldest first. Run i covers [end[i-1], end[i]), the
-   first from SND.UNA, the last to SND.NXT. Segments that were sent within
-   min_RTT/8 of each other share a run: `first` is the time of the first
-   of them (RTT samples use it), `last` of the last (loss deadlines use
-   it), so the error only ever delays. meta: six flags and last - first in
-   ten bits, rounded up.
+   What is in flight, oldest first: the scoreboard of RFC 2018, 6675 and
+   8985. Run i covers [end[i-1], end[i]), the first from SND.UNA, the last
+   to SND.NXT. Segments that were sent within min_RTT/8 of each other share
+   a run: `first` is the time of the first of them (RTT samples use it),
+   `last` of the last (loss deadlines use it), so the error only ever
+   delays. meta: six flags and last - first in ten bits, rounded up.
 
-     SND.UNA            SND.NXT
-     |  run 0  | run 1  |
-     | t 10-11 | t 18   |          sent at 10 ms to 11 ms, and at 18 ms */
+     SND.UNA                              SND.NXT
+     |  run 0  | run 1  |  run 2  | run 3  |
+     | t 10-11 | SACKED | LOST    | t 18   |   sent at 10 ms to 11 ms; ...
+
+   oof, "out of flight", counts the bytes that are SACKed or lost. */
 
 enum {
     TCPSM__R_SACKED = 1,
     TCPSM__R_LOST = 2,   /* to be sent again, not in flight */
     TCPSM__R_RETX = 4,   /* was sent more than once (Karn) */
     TCPSM__R_PROBE = 8,  /* never merges */
-    TCPSM__R_MULTI = 16, /* several segments: its times are a span */
+    TCPSM__R_MULTI = 16, /* several sendings: its times are a span */
+    TCPSM__R_TLP = 32,   /* a tail loss probe: never merges either */
     TCPSM__R_FLAGS = 63
 };
+#define TCPSM__R_OUT (TCPSM__R_SACKED | TCPSM__R_LOST)
 
 struct tcpsm__runs {
     uint32_t *end, *first;
     uint16_t *meta;
     uint32_t base; /* SND.UNA */
+    uint32_t oof;
     uint8_t n, cap;
+};
+
+/* What an ACK newly delivered: filled in by runs_sack and runs_ack. */
+struct tcpsm__delivery {
+    uint32_t now, min_rtt;
+    uint32_t echo;      /* when what TSecr echoes was sent, in us / 2^10 */
+    uint32_t fack;      /* highest octet delivered before this ACK */
+    uint32_t bytes;     /* delivered now, and not before */
+    uint32_t sacked;    /* of those, by SACK */
+    uint32_t xmit, end; /* the latest sent of them: RACK's segment */
+    uint32_t rtt;       /* its round-trip time */
+    uint32_t sample;    /* RTT of the newest segment that Karn allows */
+    uint8_t has_echo, found, has_sample, exact;
+    uint8_t reordered; /* never sent again, and below fack */
+    uint8_t fresh;     /* something never sent again */
+    uint8_t original;  /* sent again, but the original arrived (Eifel) */
+    uint8_t probe;     /* a path MTU probe arrived */
 };
 
 /* 5-bit exponent, 5-bit mantissa; rounds up */
@@ -1911,6 +1961,19 @@ TCPSM__FN uint32_t tcpsm__run_last(const struct tcpsm__runs *r, uint32_t i)
     return r->first[i] + tcpsm__delta_dec(r->meta[i]);
 }
 
+/* Bytes with any of these flags. */
+TCPSM__FN uint32_t tcpsm__runs_bytes(const struct tcpsm__runs *r,
+                                     uint16_t flags)
+{
+    uint32_t i, n = 0;
+    for (i = 0; i < r->n; i++) {
+        if (r->meta[i] & flags)
+            n += tcpsm__run_len(r, i);
+        TCPSM_STEP();
+    }
+    return n;
+}
+
 TCPSM__FN int tcpsm__runs_valid(const struct tcpsm__runs *r, uint32_t nxt)
 {
     uint32_t i, prev = 0, d;
@@ -1920,12 +1983,14 @@ TCPSM__FN int tcpsm__runs_valid(const struct tcpsm__runs *r, uint32_t nxt)
         return 0;
     for (i = 0; i < r->n; i++) {
         d = r->end[i] - r->base;
-        if (d <= prev || (r->meta[i] >> 11) > 27)
+        if (d <= prev || (r->meta[i] >> 11) > 27 ||
+            (r->meta[i] & TCPSM__R_OUT) == TCPSM__R_OUT)
             return 0;
         prev = d;
         TCPSM_STEP();
     }
-    return prev == nxt - r->base;
+    return prev == nxt - r->base &&
+           r->oof == tcpsm__runs_bytes(r, TCPSM__R_OUT);
 }
 
 TCPSM__FN void tcpsm__runs_delete(struct tcpsm__runs *r, uint32_t i,
@@ -1943,30 +2008,55 @@ TCPSM__FN void tcpsm__runs_delete(struct tcpsm__runs *r, uint32_t i,
     r->n = (uint8_t)(r->n - k);
 }
 
-/* How badly runs i and i+1 go together: the lower the better. */
+/* How badly runs i and i+1 go together: the lower the better. From
+   0x80000000 on, SACK information would be lost. */
 TCPSM__FN uint32_t tcpsm__runs_misfit(const struct tcpsm__runs *r, uint32_t i)
 {
     uint32_t a = tcpsm__run_last(r, i), b = tcpsm__run_last(r, i + 1);
     uint32_t d = tcpsm__seq_lt(a, b) ? b - a : a - b;
     uint16_t x = (uint16_t)(r->meta[i] ^ r->meta[i + 1]);
+    uint16_t both = (uint16_t)(r->meta[i] & r->meta[i + 1]);
     uint16_t any = (uint16_t)(r->meta[i] | r->meta[i + 1]);
+    if (both & TCPSM__R_OUT) /* their times mean nothing any more */
+        return x & TCPSM__R_RETX;
     d >>= 3;
     if (x & TCPSM__R_LOST)
         d |= 0x20000000u;
-    if (any & TCPSM__R_PROBE)
+    if (any & (TCPSM__R_PROBE | TCPSM__R_TLP))
         d |= 0x40000000u;
     if (any & TCPSM__R_SACKED)
         d |= 0x80000000u;
     return d;
 }
 
-/* Frees one entry: the two neighbours closest in time become one, the
-   later wins. SACK information may be lost, data never. n >= 2. */
-TCPSM__FN void tcpsm__runs_squeeze(struct tcpsm__runs *r)
+/* Makes runs i and i+1 one; the later time wins. What is lost stays lost,
+   what is SACKed only if both are; then it passes for sent twice, so that
+   nothing is learned from its time. */
+TCPSM__FN void tcpsm__runs_merge(struct tcpsm__runs *r, uint32_t i)
+{
+    uint16_t a = r->meta[i], b = r->meta[i + 1], flags;
+    uint32_t at = tcpsm__run_last(r, i), bt = tcpsm__run_last(r, i + 1);
+    uint32_t la = tcpsm__run_len(r, i), lb = tcpsm__run_len(r, i + 1);
+    flags = (uint16_t)((a | b) & (TCPSM__R_RETX | TCPSM__R_LOST));
+    if (a & b & TCPSM__R_SACKED)
+        flags = (uint16_t)(flags | TCPSM__R_SACKED);
+    else if ((a | b) & TCPSM__R_SACKED)
+        flags = (uint16_t)(flags | TCPSM__R_RETX);
+    r->oof -= (a & TCPSM__R_OUT ? la : 0) + (b & TCPSM__R_OUT ? lb : 0);
+    r->oof += flags & TCPSM__R_OUT ? la + lb : 0;
+    r->first[i] = tcpsm__seq_lt(at, bt) ? bt : at;
+    r->meta[i] = (uint16_t)(flags | TCPSM__R_MULTI);
+    r->end[i] = r->end[i + 1];
+    tcpsm__runs_delete(r, i + 1, 1);
+}
+
+/* Frees one entry: the two neighbours that go best together become one.
+   Data is never lost; SACK information only if `lossy` allows it. 0: no
+   entry was freed. n >= 2. */
+TCPSM__FN int tcpsm__runs_squeeze(struct tcpsm__runs *r, int lossy)
 {
     uint32_t i, best = 0, cost = 0xFFFFFFFFu, d;
-    uint16_t flags;
-    for (i = 0; i + 1u < r->n; i++) {
+    for (i = 0; i + 1u < r->n && cost != 0; i++) {
         d = tcpsm__runs_misfit(r, i);
         if (d < cost) {
             cost = d;
@@ -1974,16 +2064,10 @@ TCPSM__FN void tcpsm__runs_squeeze(struct tcpsm__runs *r)
         }
         TCPSM_STEP();
     }
-    flags = (uint16_t)((r->meta[best] | r->meta[best + 1]) &
-                       (TCPSM__R_RETX | TCPSM__R_LOST));
-    flags = (uint16_t)(flags | TCPSM__R_MULTI);
-    if (tcpsm__seq_lt(tcpsm__run_last(r, best), tcpsm__run_last(r, best + 1)))
-        r->first[best] = tcpsm__run_last(r, best + 1);
-    else
-        r->first[best] = tcpsm__run_last(r, best);
-    r->meta[best] = flags;
-    r->end[best] = r->end[best + 1];
-    tcpsm__runs_delete(r, best + 1, 1);
+    if (r->n < 2 || (cost >= 0x80000000u && !lossy))
+        return 0;
+    tcpsm__runs_merge(r, best);
+    return 1;
 }
 
 /* May something sent now with these flags join run i? */
@@ -1993,7 +2077,7 @@ TCPSM__FN int tcpsm__run_joins(const struct tcpsm__runs *r, uint32_t i,
     uint32_t mask = TCPSM__R_FLAGS & ~(uint32_t)TCPSM__R_MULTI;
     if ((r->meta[i] & mask) != flags)
         return 0;
-    if (flags & (TCPSM__R_PROBE | TCPSM__R_SACKED | TCPSM__R_LOST))
+    if (flags & (TCPSM__R_PROBE | TCPSM__R_TLP | TCPSM__R_OUT))
         return 0;
     return now - r->first[i] <= min_rtt >> 3;
 }
@@ -2003,8 +2087,9 @@ TCPSM__FN void tcpsm__run_join(struct tcpsm__runs *r, uint32_t i,
 {
     uint32_t f = r->meta[i] & TCPSM__R_FLAGS;
     r->end[i] = end;
-    r->meta[i] =
-        (uint16_t)(f | TCPSM__R_MULTI | tcpsm__delta_enc(now - r->first[i]));
+    if (now != r->first[i])
+        f |= TCPSM__R_MULTI;
+    r->meta[i] = (uint16_t)(f | tcpsm__delta_enc(now - r->first[i]));
 }
 
 /* New data [SND.NXT, end) was sent now. */
@@ -2012,35 +2097,48 @@ TCPSM__FN void tcpsm__runs_push(struct tcpsm__runs *r, uint32_t end,
                                 uint16_t flags, uint32_t now,
                                 uint32_t min_rtt)
 {
+    uint32_t at = r->n > 0 ? r->end[r->n - 1] : r->base;
     if (r->n > 0 && tcpsm__run_joins(r, r->n - 1u, flags, now, min_rtt)) {
         tcpsm__run_join(r, r->n - 1u, end, now);
         return;
     }
     if (r->n == r->cap)
-        tcpsm__runs_squeeze(r);
+        (void)tcpsm__runs_squeeze(r, 1);
     r->end[r->n] = end;
     r->first[r->n] = now;
     r->meta[r->n] = flags;
     r->n++;
+    if (flags & TCPSM__R_OUT)
+        r->oof += end - at;
 }
 
 /* The run that holds seq, which lies in [base, last end). */
 TCPSM__FN uint32_t tcpsm__runs_find(const struct tcpsm__runs *r, uint32_t seq)
 {
-    uint32_t i;
-    for (i = 0; i + 1u < r->n && r->end[i] - r->base <= seq - r->base; i++)
+    uint32_t lo = 0, hi = r->n > 0 ? r->n - 1u : 0, mid;
+    while (lo < hi) {
+        mid = (lo + hi) / 2;
+        if (r->end[mid] - r->base <= seq - r->base)
+            lo = mid + 1;
+        else
+            hi = mid;
         TCPSM_STEP();
-    return i;
+    }
+    return lo;
+}
+
+/* Is seq, in [base, last end], where a run begins or the last ends? */
+TCPSM__FN int tcpsm__runs_edge(const struct tcpsm__runs *r, uint32_t seq)
+{
+    return seq == r->end[r->n - 1] ||
+           tcpsm__run_start(r, tcpsm__runs_find(r, seq)) == seq;
 }
 
 /* Makes seq a boundary between runs, if there is room; returns the index
    of the run that then starts at or before it. */
 TCPSM__FN uint32_t tcpsm__runs_split(struct tcpsm__runs *r, uint32_t seq)
 {
-    uint32_t i, rest;
-    if (r->n == r->cap && r->n > 1)
-        tcpsm__runs_squeeze(r);
-    i = tcpsm__runs_find(r, seq);
+    uint32_t i = tcpsm__runs_find(r, seq), rest;
     if (tcpsm__run_start(r, i) == seq || r->n == r->cap)
         return i;
     rest = (uint32_t)r->n - i;
@@ -2052,17 +2150,32 @@ TCPSM__FN uint32_t tcpsm__runs_split(struct tcpsm__runs *r, uint32_t seq)
     return i + 1;
 }
 
-/* Sets flags on all of [base, end), merging what becomes equal. */
+/* The same, making room first; SACK information may be lost for it. */
+TCPSM__FN uint32_t tcpsm__runs_cut(struct tcpsm__runs *r, uint32_t seq)
+{
+    if (r->n == r->cap && r->n > 1 && !tcpsm__runs_edge(r, seq))
+        (void)tcpsm__runs_squeeze(r, 1);
+    return tcpsm__runs_split(r, seq);
+}
+
+/* All of it has to be sent again. */
 TCPSM__FN void tcpsm__runs_lose_all(struct tcpsm__runs *r)
 {
-    uint16_t flags;
     if (r->n == 0)
         return;
-    flags = TCPSM__R_LOST | TCPSM__R_MULTI | TCPSM__R_RETX;
-    r->end[0] = r->end[r->n - 1];
     r->first[0] = tcpsm__run_last(r, r->n - 1u);
-    r->meta[0] = flags;
+    r->end[0] = r->end[r->n - 1];
+    r->meta[0] = TCPSM__R_LOST | TCPSM__R_MULTI | TCPSM__R_RETX;
     tcpsm__runs_delete(r, 1, (uint32_t)r->n - 1);
+    r->oof = r->end[0] - r->base;
+}
+
+TCPSM__FN void tcpsm__run_lose(struct tcpsm__runs *r, uint32_t i)
+{
+    if (!(r->meta[i] & TCPSM__R_OUT))
+        r->oof += tcpsm__run_len(r, i);
+    r->meta[i] =
+        (uint16_t)((r->meta[i] & ~(uint32_t)TCPSM__R_SACKED) | TCPSM__R_LOST);
 }
 
 /* Marks [base, end) lost: the first segment, for fast retransmit. */
@@ -2072,37 +2185,56 @@ TCPSM__FN void tcpsm__runs_lose_first(struct tcpsm__runs *r, uint32_t end)
     if (r->n == 0)
         return;
     if (end - r->base < r->end[r->n - 1] - r->base) {
-        k = tcpsm__runs_split(r, end);
+        k = tcpsm__runs_cut(r, end);
         if (k == 0)
             k = 1; /* no room: all of the first run */
     } else {
         k = r->n;
     }
     for (i = 0; i < k; i++) {
-        r->meta[i] |= TCPSM__R_LOST;
+        tcpsm__run_lose(r, i);
         TCPSM_STEP();
     }
+}
+
+/* Takes marks back from all runs: LOST for a spurious timeout, SACKED from
+   a peer that reneged (RFC2018-6). */
+TCPSM__FN void tcpsm__runs_clear(struct tcpsm__runs *r, uint16_t flags)
+{
+    uint32_t i;
+    for (i = 0; i < r->n; i++) {
+        r->meta[i] = (uint16_t)(r->meta[i] & ~(uint32_t)flags);
+        TCPSM_STEP();
+    }
+    r->oof = tcpsm__runs_bytes(r, TCPSM__R_OUT);
 }
 
 /* The first lost run, or n. */
 TCPSM__FN uint32_t tcpsm__runs_lost(const struct tcpsm__runs *r)
 {
     uint32_t i;
+    if (r->oof == 0)
+        return r->n;
     for (i = 0; i < r->n && !(r->meta[i] & TCPSM__R_LOST); i++)
         TCPSM_STEP();
     return i;
 }
 
+/* The end of the highest SACKed run; base if there is none. */
+TCPSM__FN uint32_t tcpsm__runs_fack(const struct tcpsm__runs *r)
+{
+    uint32_t i = r->n;
+    if (r->oof == 0)
+        return r->base;
+    for (; i > 0 && !(r->meta[i - 1] & TCPSM__R_SACKED); i--)
+        TCPSM_STEP();
+    return i == 0 ? r->base : r->end[i - 1];
+}
+
 /* Bytes in flight: sent, and neither SACKed nor lost. */
 TCPSM__FN uint32_t tcpsm__runs_flight(const struct tcpsm__runs *r)
 {
-    uint32_t i, n = 0;
-    for (i = 0; i < r->n; i++) {
-        if (!(r->meta[i] & (TCPSM__R_SACKED | TCPSM__R_LOST)))
-            n += tcpsm__run_len(r, i);
-        TCPSM_STEP();
-    }
-    return n;
+    return r->n == 0 ? 0 : r->end[r->n - 1] - r->base - r->oof;
 }
 
 /* The start of lost run i, up to end (in that run), was sent again now. */
@@ -2111,49 +2243,155 @@ TCPSM__FN void tcpsm__runs_resent(struct tcpsm__runs *r, uint32_t i,
                                   uint32_t min_rtt)
 {
     uint32_t start = tcpsm__run_start(r, i);
-    if (end != r->end[i] && i > 0 && r->n == r->cap &&
+    if (end != r->end[i] && r->n == r->cap && i > 0 &&
         (r->meta[i - 1] & TCPSM__R_FLAGS & ~(uint32_t)TCPSM__R_MULTI) ==
             TCPSM__R_RETX) {
         r->end[i - 1] = end; /* no room: it joins, and the later time wins */
         r->first[i - 1] = now;
         r->meta[i - 1] = TCPSM__R_RETX | TCPSM__R_MULTI;
+        r->oof -= end - start;
         return;
     }
     if (end != r->end[i]) {
-        tcpsm__runs_split(r, end);
+        (void)tcpsm__runs_cut(r, end);
         i = tcpsm__runs_find(r, start);
     }
     if (i > 0 && tcpsm__run_joins(r, i - 1, TCPSM__R_RETX, now, min_rtt)) {
+        r->oof -= tcpsm__run_len(r, i);
         tcpsm__run_join(r, i - 1, r->end[i], now);
         tcpsm__runs_delete(r, i, 1);
         return;
     }
+    if (r->meta[i] & TCPSM__R_OUT)
+        r->oof -= tcpsm__run_len(r, i);
     r->first[i] = now;
     r->meta[i] = TCPSM__R_RETX;
 }
 
-/* Everything below una is acknowledged. Returns the index+1 of the newest
-   run that was acknowledged as a whole, in *sample the time since it was
-   first sent and in *exact whether that time is one segment's; 0: none
-   that Karn's rule allows (RFC6298-7). */
-TCPSM__FN int tcpsm__runs_ack(struct tcpsm__runs *r, uint32_t una,
-                              uint32_t now, uint32_t *sample, int *exact)
+/* The last segment, from seq on, was sent again as a probe. */
+TCPSM__FN void tcpsm__runs_again(struct tcpsm__runs *r, uint32_t seq,
+                                 uint32_t now, uint16_t flags)
 {
-    uint32_t i, d = una - r->base;
-    int found = 0;
-    for (i = 0; i < r->n && r->end[i] - r->base <= d; i++) {
-        found = 0;
+    uint32_t i = tcpsm__runs_find(r, seq);
+    if (r->meta[i] & TCPSM__R_OUT)
+        r->oof -= tcpsm__run_len(r, i);
+    r->first[i] = now;
+    r->meta[i] = (uint16_t)(TCPSM__R_RETX | flags);
+}
+
+/* Was what d's TSecr echoes sent before t? 22 bits of 1.024 ms. */
+TCPSM__FN int tcpsm__echo_before(const struct tcpsm__delivery *d, uint32_t t)
+{
+    return d->has_echo && ((d->echo - (t >> 10)) & 0x200000u) != 0;
+}
+
+/* len octets of run i, up to end, have arrived (RFC8985-5, -6). */
+TCPSM__FN void tcpsm__run_delivered(const struct tcpsm__runs *r, uint32_t i,
+                                    uint32_t len, uint32_t end,
+                                    struct tcpsm__delivery *d)
+{
+    uint16_t m = r->meta[i];
+    uint32_t last = tcpsm__run_last(r, i);
+    if (m & TCPSM__R_SACKED)
+        return;
+    d->bytes += len;
+    if (m & TCPSM__R_PROBE)
+        d->probe = 1;
+    if (!(m & TCPSM__R_RETX)) {
+        d->fresh = 1;
+        if (tcpsm__seq_lt(end, d->fack))
+            d->reordered = 1;
+    } else if (m & TCPSM__R_LOST) {
+        return; /* sent again, and that was given up: which one was it? */
+    } else if (tcpsm__echo_before(d, r->first[i])) {
+        d->original = 1;
+        return;
+    } else if (d->now - last < d->min_rtt) {
+        return;
+    }
+    if (d->found && (tcpsm__seq_lt(last, d->xmit) ||
+                     (last == d->xmit && tcpsm__seq_lt(end, d->end))))
+        return;
+    d->found = 1;
+    d->xmit = last;
+    d->end = end;
+    d->rtt = d->now - r->first[i];
+}
+
+/* A block [a, b) of a SACK option, base < a < b <= last end. A block that
+   finds no room is not remembered: SACK is advisory. */
+TCPSM__FN void tcpsm__runs_sack(struct tcpsm__runs *r, uint32_t a, uint32_t b,
+                                struct tcpsm__delivery *d)
+{
+    uint32_t i = tcpsm__runs_find(r, a), len;
+    if ((r->meta[i] & TCPSM__R_SACKED) && r->end[i] - r->base >= b - r->base)
+        return; /* old news */
+    while ((uint32_t)r->n + !tcpsm__runs_edge(r, a) +
+               !tcpsm__runs_edge(r, b) >
+           r->cap) {
+        if (!tcpsm__runs_squeeze(r, 0))
+            break;
+        TCPSM_STEP();
+    }
+    (void)tcpsm__runs_split(r, a);
+    if (b != r->end[r->n - 1])
+        (void)tcpsm__runs_split(r, b);
+    i = tcpsm__runs_find(r, a);
+    if (tcpsm__run_start(r, i) != a)
+        i++;
+    for (; i < r->n && r->end[i] - r->base <= b - r->base; i++) {
+        TCPSM_STEP();
+        if (r->meta[i] & TCPSM__R_SACKED)
+            continue;
+        len = tcpsm__run_len(r, i);
+        tcpsm__run_delivered(r, i, len, r->end[i], d);
+        d->sacked += len;
+        if (!(r->meta[i] & TCPSM__R_LOST))
+            r->oof += len;
+        r->meta[i] =
+            (uint16_t)((r->meta[i] & TCPSM__R_RETX) | TCPSM__R_SACKED);
+        r->first[i] = 0;
+    }
+    /* neighbours that are both SACKed need one entry */
+    i = tcpsm__runs_find(r, a);
+    i = i > 0 ? i - 1 : 0;
+    while (i + 1u < r->n && tcpsm__run_start(r, i) - r->base <= b - r->base) {
+        if (r->meta[i] & r->meta[i + 1] & TCPSM__R_SACKED)
+            tcpsm__runs_merge(r, i);
+        else
+            i++;
+        TCPSM_STEP();
+    }
+}
+
+/* Everything below una is acknowledged. The newest octet of it gives the
+   RTT sample, unless Karn forbids (RFC6298-7). */
+TCPSM__FN void tcpsm__runs_ack(struct tcpsm__runs *r, uint32_t una,
+                               struct tcpsm__delivery *d)
+{
+    uint32_t i, dist = una - r->base, start, end, len;
+    for (i = 0; i < r->n; i++) {
+        start = tcpsm__run_start(r, i);
+        if (start - r->base >= dist)
+            break;
+        end = r->end[i] - r->base < dist ? r->end[i] : una;
+        len = end - start;
+        tcpsm__run_delivered(r, i, len, end, d);
+        if (r->meta[i] & TCPSM__R_OUT)
+            r->oof -= len;
+        d->has_sample = 0;
         if (!(r->meta[i] & (TCPSM__R_RETX | TCPSM__R_LOST | TCPSM__R_SACKED |
                             TCPSM__R_PROBE))) {
-            found = 1;
-            *sample = now - r->first[i];
-            *exact = !(r->meta[i] & TCPSM__R_MULTI);
+            d->has_sample = 1;
+            d->sample = d->now - r->first[i];
+            d->exact = !(r->meta[i] & TCPSM__R_MULTI);
         }
         TCPSM_STEP();
+        if (end != r->end[i])
+            break; /* the rest of this run stays */
     }
     tcpsm__runs_delete(r, 0, i);
     r->base = una;
-    return found;
 }
 
 /* ---- >>rtt ----------------------------------------------------------
@@ -2207,10 +2445,93 @@ TCPSM__FN uint32_t tcpsm__rtt_backoff(uint32_t rto, uint32_t n, uint32_t hi)
 }
 
 /* ---- >>cc -----------------------------------------------------------
-   NewReno (RFC 5681; RFC9293-MUST-19). The inflation of fast recovery is
-   in >>recovery. */
+   NewReno (RFC 5681, 6582; RFC9293-MUST-19) and CUBIC (RFC 9438), both
+   with HyStart++ (RFC 9406) in their first slow start. Integers only, and
+   no division wider than 32 bits. What happens inside fast recovery is in
+   >>recovery. */
 
 #define TCPSM__MAX_CWND 0x3FFFFFFFu
+
+/* a * b / c, rounded up; at most 2^32 - 1. c > 0. */
+TCPSM__FN uint32_t tcpsm__muldiv(uint32_t a, uint32_t b, uint32_t c)
+{
+    uint64_t p = (uint64_t)a * b;
+    uint32_t hi = (uint32_t)(p >> 32), lo = (uint32_t)p, q = 0, top, i;
+    if (hi == 0)
+        return lo / c + (lo % c != 0);
+    if (hi >= c)
+        return 0xFFFFFFFFu;
+    for (i = 0; i < 32; i++) { /* hi is the remainder */
+        top = hi & 0x80000000u;
+        hi = hi << 1 | lo >> 31;
+        lo <<= 1;
+        q <<= 1;
+        if (top != 0 || hi >= c) {
+            hi -= c;
+            q |= 1;
+        }
+    }
+    return q + (hi != 0 && q != 0xFFFFFFFFu);
+}
+
+#define TCPSM__CC_L 8u /* RFC 9406 s4.2: at most L SMSS for one ACK */
+
+#if !TCPSM__TINY
+/* HyStart++: w[0] the last round's least RTT, w[1] this round's, w[2] the
+   baseline that conservative slow start began with (0: not in it), w[3]
+   RTT samples of this round | rounds in CSS << 8. */
+#define TCPSM__HY_SAMPLES 8u
+#define TCPSM__HY_ROUNDS 5u
+
+TCPSM__FN void tcpsm__hystart_round(tcpsm_cc_state *s)
+{
+    uint32_t rounds = s->w[3] >> 8;
+    s->w[0] = s->w[1];
+    s->w[1] = 0;
+    if (s->w[2] != 0 && rounds < 255)
+        rounds++;
+    s->w[3] = rounds << 8;
+}
+
+/* RFC 9406 s4.2. Returns by what the growth is divided. */
+TCPSM__FN uint32_t tcpsm__hystart(tcpsm_cc_state *s, const tcpsm_cc_event *e)
+{
+    uint32_t rise;
+    if (e->round_start)
+        tcpsm__hystart_round(s);
+    if (e->rtt_us != 0) {
+        if (s->w[1] == 0 || e->rtt_us < s->w[1])
+            s->w[1] = e->rtt_us;
+        if ((s->w[3] & 255u) < 255u)
+            s->w[3]++;
+    }
+    if ((s->w[3] & 255u) >= TCPSM__HY_SAMPLES && s->w[0] != 0) {
+        rise = tcpsm__min(tcpsm__max(s->w[0] / 8, 4000u), 16000u);
+        if (s->w[2] == 0 && s->w[1] >= s->w[0] + rise) {
+            s->w[2] = s->w[1]; /* into CSS */
+            s->w[3] &= 255u;
+        } else if (s->w[2] != 0 && s->w[1] < s->w[2]) {
+            s->w[2] = 0; /* it was a jitter: out of it again */
+        }
+    }
+    if (s->w[2] != 0 && s->w[3] >> 8 >= TCPSM__HY_ROUNDS) {
+        memset(s->w, 0, sizeof s->w);
+        s->ssthresh = s->cwnd; /* congestion avoidance from here on */
+    }
+    return s->w[2] != 0 ? 4 : 1;
+}
+#endif
+
+/* RFC9406-1 (byte counting; RFC5681-6 has L = 1), RFC9438-12 */
+TCPSM__FN void tcpsm__slow_start(tcpsm_cc_state *s, const tcpsm_cc_event *e)
+{
+    uint32_t by = 1;
+#if !TCPSM__TINY
+    if (s->ssthresh == TCPSM__MAX_CWND)
+        by = tcpsm__hystart(s, e);
+#endif
+    s->cwnd += tcpsm__min(e->acked, TCPSM__CC_L * e->mss) / by;
+}
 
 /* RFC 6928: about ten segments; RFC 5681 s3.1's bounds for a large MSS
    are inside it. */
@@ -2218,7 +2539,7 @@ TCPSM__FN void tcpsm__newreno_init(tcpsm_cc_state *s, const tcpsm_cc_event *e)
 {
     s->cwnd = e->initial_window;
     s->ssthresh = TCPSM__MAX_CWND; /* RFC5681-5 */
-    s->w[0] = 0;
+    memset(s->w, 0, sizeof s->w);
 }
 
 TCPSM__FN void tcpsm__newreno_acked(tcpsm_cc_state *s,
@@ -2226,24 +2547,24 @@ TCPSM__FN void tcpsm__newreno_acked(tcpsm_cc_state *s,
 {
     if (e->app_limited)
         return;
-    if (s->cwnd < s->ssthresh) { /* RFC5681-6 */
-        s->cwnd += tcpsm__min(e->acked, e->mss);
-    } else { /* RFC5681-7: one SMSS a window, counted in bytes */
-        s->w[0] += e->acked;
-        if (s->w[0] >= s->cwnd) {
-            s->w[0] -= s->cwnd;
-            s->w[0] = tcpsm__min(s->w[0], s->cwnd);
-            s->cwnd += e->mss;
-        }
+    if (s->cwnd < s->ssthresh) {
+        tcpsm__slow_start(s, e);
+        return;
     }
-    s->cwnd = tcpsm__min(s->cwnd, TCPSM__MAX_CWND);
+    /* RFC5681-7: one SMSS a window, counted in bytes */
+    s->w[0] += e->acked;
+    if (s->w[0] >= s->cwnd) {
+        s->w[0] -= s->cwnd;
+        s->w[0] = tcpsm__min(s->w[0], s->cwnd);
+        s->cwnd += e->mss;
+    }
 }
 
 TCPSM__FN void tcpsm__newreno_loss(tcpsm_cc_state *s, const tcpsm_cc_event *e)
 {
     s->ssthresh = tcpsm__max(e->flight / 2, 2 * e->mss); /* RFC5681-12 */
     s->cwnd = s->ssthresh;
-    s->w[0] = 0;
+    memset(s->w, 0, sizeof s->w);
 }
 
 TCPSM__FN void tcpsm__newreno_timeout(tcpsm_cc_state *s,
@@ -2252,7 +2573,7 @@ TCPSM__FN void tcpsm__newreno_timeout(tcpsm_cc_state *s,
     if (!e->again) /* RFC5681-8: held on repeats */
         s->ssthresh = tcpsm__max(e->flight / 2, 2 * e->mss);
     s->cwnd = e->mss; /* RFC5681-9 */
-    s->w[0] = 0;
+    memset(s->w, 0, sizeof s->w);
 }
 
 TCPSM__FN void tcpsm__newreno_idle(tcpsm_cc_state *s, const tcpsm_cc_event *e)
@@ -2260,15 +2581,192 @@ TCPSM__FN void tcpsm__newreno_idle(tcpsm_cc_state *s, const tcpsm_cc_event *e)
     s->cwnd = tcpsm__min(s->cwnd, e->initial_window); /* RFC5681-14 */
 }
 
+/* RFC 8511: a mark is a milder sign than a loss; RFC9438-6, -8 */
+TCPSM__FN void tcpsm__ecn_cut(tcpsm_cc_state *s, const tcpsm_cc_event *e,
+                              uint32_t of_20)
+{
+    uint32_t w = tcpsm__muldiv(e->flight, of_20, 20);
+    s->ssthresh = tcpsm__max(w, 2 * e->mss);
+    s->cwnd = tcpsm__max(w, e->mss);
+}
+
+#if !TCPSM__TINY
+/* CUBIC: w[0] W_max; w[1] the time of the plateau, epoch_start + K, in ticks
+   of 1.024 ms: W_cubic(t) = C (t - w[1])^3 + W_max; w[2] W_est; w[3] acked
+   bytes not yet used (30 bits), and: an epoch runs; W_max was lowered by
+   fast convergence. */
+#define TCPSM__CU_EPOCH 0x80000000u
+#define TCPSM__CU_FAST 0x40000000u
+#define TCPSM__CU_ACC 0x3FFFFFFFu
+#define TCPSM__CU_FAR 50000u /* 51 s from the plateau: as far as 64 bits do */
+
+/* C d^3 MSS, d in ticks: 0.4 * (1.024 ms)^3 = 0.92234 / 2^31 */
+TCPSM__FN uint32_t tcpsm__cubed(uint32_t d, uint32_t mss)
+{
+    uint64_t x;
+    d = tcpsm__min(d, TCPSM__CU_FAR);
+    x = (uint64_t)d * d;
+    x = (x * d) >> 10;
+    x = x * (mss * 60446u >> 6);
+    return (uint32_t)tcpsm__min64(x >> 31, TCPSM__MAX_CWND);
+}
+
+/* The inverse: ticks until C d^3 MSS makes up for so many bytes. */
+TCPSM__FN uint32_t tcpsm__cube_root(uint32_t bytes, uint32_t mss)
+{
+    uint32_t segs = tcpsm__min(bytes / mss, 0x7FFFFFu), d = 0, bit;
+    uint32_t part = (bytes % mss) * 256u / mss;
+    uint64_t v = (uint64_t)(segs << 8 | part) * 9094947u, t;
+    for (bit = 1u << 18; bit != 0; bit >>= 1) {
+        t = d | bit;
+        if (t * t * t <= v)
+            d |= bit;
+    }
+    return d;
+}
+
+TCPSM__FN uint32_t tcpsm__cubic_at(const tcpsm_cc_state *s, uint32_t now,
+                                   uint32_t mss)
+{
+    int32_t d = (int32_t)(now - s->w[1]);
+    uint32_t x = tcpsm__cubed(d < 0 ? (uint32_t)-d : (uint32_t)d, mss);
+    if (d >= 0)
+        return tcpsm__min(s->w[0] + x, TCPSM__MAX_CWND);
+    return s->w[0] > x ? s->w[0] - x : 0;
+}
+
+/* Congestion avoidance begins, or goes on after a time without use of the
+   window: on the curve where cwnd is (RFC9438-1, -2, -10). */
+TCPSM__FN void tcpsm__cubic_epoch(tcpsm_cc_state *s, uint32_t now,
+                                  uint32_t mss)
+{
+    if (s->w[0] == 0)
+        s->w[0] = s->cwnd;
+    if (s->cwnd < s->w[0])
+        s->w[1] = now + tcpsm__cube_root(s->w[0] - s->cwnd, mss);
+    else
+        s->w[1] = now - tcpsm__cube_root(s->cwnd - s->w[0], mss);
+    if (s->w[2] < s->cwnd)
+        s->w[2] = s->cwnd;
+    s->w[3] = (s->w[3] & TCPSM__CU_FAST) | TCPSM__CU_EPOCH;
+}
+
+/* RFC 9438 s4.2 to s4.5, in eighths of a window: no division for each
+   ACK but one of 32 bits. */
+TCPSM__FN void tcpsm__cubic_avoid(tcpsm_cc_state *s, const tcpsm_cc_event *e)
+{
+    uint32_t now = (uint32_t)(e->now >> 10), step = s->cwnd / 8, k, prior;
+    uint32_t target, flags, acc;
+    if (!(s->w[3] & TCPSM__CU_EPOCH))
+        tcpsm__cubic_epoch(s, now, e->mss);
+    flags = s->w[3] & ~TCPSM__CU_ACC;
+    acc = (s->w[3] & TCPSM__CU_ACC) + tcpsm__min(e->acked, 2 * s->cwnd);
+    step = tcpsm__max(step, 1);
+    k = tcpsm__min(acc / step, 16);
+    s->w[3] = flags | tcpsm__min(acc - k * step, step);
+    if (k == 0)
+        return;
+    /* RFC9438-3: alpha is 9/17, and 1 from cwnd_prior on */
+    prior = flags & TCPSM__CU_FAST ? s->w[0] / 17 * 20 : s->w[0];
+    s->w[2] += s->w[2] < prior ? e->mss * 9 * k / 136 : e->mss * k / 8;
+    s->w[2] = tcpsm__min(s->w[2], TCPSM__MAX_CWND);
+    if (tcpsm__cubic_at(s, now, e->mss) < s->w[2]) {
+        s->cwnd = tcpsm__max(s->cwnd, s->w[2]);
+        return;
+    }
+    target = tcpsm__cubic_at(s, now + (e->srtt_us >> 10), e->mss);
+    target = tcpsm__min(target, s->cwnd + s->cwnd / 2);
+    if (target > s->cwnd) /* RFC9438-4 */
+        s->cwnd += (target - s->cwnd) / 8 * k;
+}
+
+TCPSM__FN void tcpsm__cubic_acked(tcpsm_cc_state *s, const tcpsm_cc_event *e)
+{
+    if (s->cwnd < s->ssthresh) {
+        if (!e->app_limited)
+            tcpsm__slow_start(s, e);
+        return;
+    }
+    if (e->app_limited) /* RFC9438-1: time stands still */
+        s->w[3] &= ~TCPSM__CU_EPOCH;
+    else
+        tcpsm__cubic_avoid(s, e);
+}
+
+/* The ACK clock is gone: a new epoch, from where slow start will end. */
+TCPSM__FN void tcpsm__cubic_stop(tcpsm_cc_state *s)
+{
+    if (s->ssthresh == TCPSM__MAX_CWND) {
+        memset(s->w, 0, sizeof s->w); /* those words are HyStart's */
+        return;
+    }
+    s->w[2] = 0;
+    s->w[3] &= TCPSM__CU_FAST;
+}
+
+/* RFC9438-5, -6, -9: W_max, and a new epoch to come */
+TCPSM__FN void tcpsm__cubic_prior(tcpsm_cc_state *s)
+{
+    uint32_t fast = 0, w_max = s->w[0];
+    if (s->ssthresh == TCPSM__MAX_CWND)
+        w_max = 0; /* those words were HyStart's */
+    s->w[0] = s->cwnd;
+    if (s->cwnd < w_max) {
+        s->w[0] = s->cwnd - s->cwnd / 20 * 3; /* (1 + 0.7) / 2 */
+        fast = TCPSM__CU_FAST;
+    }
+    s->w[1] = s->w[2] = 0;
+    s->w[3] = fast;
+}
+
+TCPSM__FN void tcpsm__cubic_loss(tcpsm_cc_state *s, const tcpsm_cc_event *e)
+{
+    uint32_t w = tcpsm__muldiv(e->flight, 7, 10);
+    tcpsm__cubic_prior(s);
+    s->ssthresh = tcpsm__max(w, 2 * e->mss);
+    s->cwnd = s->ssthresh;
+}
+
+/* RFC9438-10: after it K is 0 and W_max is where avoidance begins */
+TCPSM__FN void tcpsm__cubic_timeout(tcpsm_cc_state *s,
+                                    const tcpsm_cc_event *e)
+{
+    uint32_t w = tcpsm__muldiv(e->flight, 7, 10);
+    if (!e->again)
+        s->ssthresh = tcpsm__max(w, 2 * e->mss);
+    s->cwnd = e->mss;
+    memset(s->w, 0, sizeof s->w);
+}
+
+TCPSM__FN void tcpsm__cubic_ecn(tcpsm_cc_state *s, const tcpsm_cc_event *e)
+{
+    tcpsm__cubic_prior(s);
+    tcpsm__ecn_cut(s, e, 17);
+}
+
+/* RFC9438-11 */
+TCPSM__FN void tcpsm__cubic_undo(tcpsm_cc_state *s)
+{
+    if (s->ssthresh == TCPSM__MAX_CWND) {
+        memset(s->w, 0, sizeof s->w); /* slow start goes on */
+        return;
+    }
+    s->w[0] = tcpsm__max(s->w[0], s->cwnd);
+    s->w[1] = s->w[2] = s->w[3] = 0;
+}
+#endif
+
 enum {
     TCPSM__CC_INIT,
     TCPSM__CC_ACKED,
     TCPSM__CC_LOSS,
     TCPSM__CC_TIMEOUT,
-    TCPSM__CC_IDLE
+    TCPSM__CC_IDLE,
+    TCPSM__CC_ECN,
+    TCPSM__CC_UNDO
 };
 
-TCPSM__FN void tcpsm__cc_builtin(int what, tcpsm_cc_state *s,
+TCPSM__FN void tcpsm__cc_newreno(int what, tcpsm_cc_state *s,
                                  const tcpsm_cc_event *e)
 {
     switch (what) {
@@ -2284,10 +2782,68 @@ TCPSM__FN void tcpsm__cc_builtin(int what, tcpsm_cc_state *s,
     case TCPSM__CC_TIMEOUT:
         tcpsm__newreno_timeout(s, e);
         break;
-    default:
+    case TCPSM__CC_IDLE:
         tcpsm__newreno_idle(s, e);
         break;
+    case TCPSM__CC_ECN:
+        memset(s->w, 0, sizeof s->w);
+        tcpsm__ecn_cut(s, e, 16);
+        break;
+    default:
+        memset(s->w, 0, sizeof s->w);
+        break;
     }
+}
+
+#if !TCPSM__TINY
+TCPSM__FN void tcpsm__cc_cubic(int what, tcpsm_cc_state *s,
+                               const tcpsm_cc_event *e)
+{
+    switch (what) {
+    case TCPSM__CC_ACKED:
+        tcpsm__cubic_acked(s, e);
+        break;
+    case TCPSM__CC_LOSS:
+        tcpsm__cubic_loss(s, e);
+        break;
+    case TCPSM__CC_TIMEOUT:
+        tcpsm__cubic_timeout(s, e);
+        break;
+    case TCPSM__CC_ECN:
+        tcpsm__cubic_ecn(s, e);
+        break;
+    case TCPSM__CC_UNDO:
+        tcpsm__cubic_undo(s);
+        break;
+    case TCPSM__CC_IDLE:
+        tcpsm__newreno_idle(s, e);
+        tcpsm__cubic_stop(s);
+        break;
+    default:
+        tcpsm__cc_newreno(what, s, e);
+        break;
+    }
+}
+#endif
+
+TCPSM__FN uint32_t tcpsm__cc_id(const tcpsm_cc *cc)
+{
+    if (cc != NULL && cc->id != TCPSM_CC_DEFAULT)
+        return cc->id;
+    return TCPSM__TINY ? TCPSM_CC_NEWRENO : TCPSM_CC_CUBIC;
+}
+
+TCPSM__FN void tcpsm__cc_builtin(uint32_t id, int what, tcpsm_cc_state *s,
+                                 const tcpsm_cc_event *e)
+{
+#if !TCPSM__TINY
+    if (id == TCPSM_CC_CUBIC) {
+        tcpsm__cc_cubic(what, s, e);
+        return;
+    }
+#endif
+    (void)id;
+    tcpsm__cc_newreno(what, s, e);
 }
 
 TCPSM__FN void (*tcpsm__cc_hook(const tcpsm_cc *cc,
@@ -2305,6 +2861,10 @@ TCPSM__FN void (*tcpsm__cc_hook(const tcpsm_cc *cc,
         return cc->loss;
     case TCPSM__CC_TIMEOUT:
         return cc->timeout;
+    case TCPSM__CC_ECN:
+        return cc->ecn;
+    case TCPSM__CC_UNDO:
+        return cc->undo;
     default:
         return cc->idle;
     }
@@ -2318,7 +2878,7 @@ TCPSM__FN void tcpsm__cc_call(const tcpsm_cc *cc, int what, tcpsm_cc_state *s,
     if (f != NULL)
         f(s, e);
     else
-        tcpsm__cc_builtin(what, s, e);
+        tcpsm__cc_builtin(tcpsm__cc_id(cc), what, s, e);
     if (s->cwnd < e->mss)
         s->cwnd = e->mss;
     s->cwnd = tcpsm__min(s->cwnd, TCPSM__MAX_CWND);
@@ -2327,8 +2887,95 @@ TCPSM__FN void tcpsm__cc_call(const tcpsm_cc *cc, int what, tcpsm_cc_state *s,
 }
 
 /* ---- >>recovery -----------------------------------------------------
-   Nothing of RACK-TLP here yet: NewReno (RFC 6582) acts on the runs from
-   >>conn, where SND.UNA, dupacks and recover are. */
+   RACK's loss detection (RFC 8985 s6) and Proportional Rate Reduction (RFC
+   9937), on the runs. TLP, F-RTO, the undoing, and NewReno (RFC 6582) for
+   peers without SACK are decisions of >>conn. */
+
+#if !TCPSM__TINY
+struct tcpsm__rack {
+    uint32_t xmit, end; /* the latest sent segment that was delivered */
+    uint32_t rtt;       /* and its round-trip time */
+    uint32_t reo_wnd;
+};
+
+/* RFC 8985 s6.2 */
+TCPSM__FN int tcpsm__sent_after(uint32_t t1, uint32_t seq1, uint32_t t2,
+                                uint32_t seq2)
+{
+    return tcpsm__seq_lt(t2, t1) || (t1 == t2 && tcpsm__seq_lt(seq2, seq1));
+}
+
+/* RFC8985-9: marks what is lost and returns how much; *wait is when the
+   last of the others would be (0: there are none); *again: something that
+   had been sent again was lost again (RFC5681-16). */
+TCPSM__FN uint32_t tcpsm__rack_detect(struct tcpsm__runs *r,
+                                      const struct tcpsm__rack *k,
+                                      uint32_t now, uint32_t *wait,
+                                      int *again)
+{
+    uint32_t i, last, due = k->rtt + k->reo_wnd, oof = r->oof;
+    *wait = 0;
+    for (i = 0; i < r->n; i++) {
+        TCPSM_STEP();
+        if (r->meta[i] & TCPSM__R_OUT)
+            continue;
+        last = tcpsm__run_last(r, i);
+        if (!tcpsm__sent_after(k->xmit, k->end, last, r->end[i]))
+            continue;
+        if (tcpsm__seq_lt(now, last + due)) {
+            *wait = tcpsm__max(*wait, last + due - now);
+            continue;
+        }
+        if (r->meta[i] & TCPSM__R_RETX)
+            *again = 1;
+        tcpsm__run_lose(r, i);
+    }
+    return r->oof - oof;
+}
+
+/* RFC8985-10: at a timeout the first segment, up to end, and what has been
+   under way for longer than it should. */
+TCPSM__FN void tcpsm__rack_timeout(struct tcpsm__runs *r,
+                                   const struct tcpsm__rack *k, uint32_t now,
+                                   uint32_t end)
+{
+    uint32_t i, due = k->rtt + k->reo_wnd;
+    for (i = 0; i < r->n; i++) {
+        TCPSM_STEP();
+        if (!(r->meta[i] & TCPSM__R_OUT) &&
+            tcpsm__seq_le(tcpsm__run_last(r, i) + due, now))
+            tcpsm__run_lose(r, i);
+    }
+    if (r->n > 0 && !(r->meta[0] & TCPSM__R_LOST))
+        tcpsm__runs_lose_first(r, end);
+}
+
+struct tcpsm__prr {
+    uint32_t delivered, out, flight; /* flight: RecoverFS */
+};
+
+/* RFC9937-6, -7: SndCnt for an ACK that delivered so much. */
+TCPSM__FN uint32_t tcpsm__prr_count(struct tcpsm__prr *p, uint32_t delivered,
+                                    uint32_t inflight, uint32_t ssthresh,
+                                    uint32_t mss, int safe)
+{
+    uint32_t n, all;
+    p->delivered = tcpsm__min(p->delivered + delivered, TCPSM__MAX_CWND);
+    if (inflight > ssthresh) { /* proportional rate reduction */
+        all = tcpsm__muldiv(p->delivered, ssthresh, tcpsm__max(p->flight, 1));
+        n = all > p->out ? all - p->out : 0;
+    } else {
+        n = p->delivered > p->out ? p->delivered - p->out : 0;
+        n = tcpsm__max(n, delivered); /* conservative bound */
+        if (safe)
+            n += mss; /* slow start, to catch up */
+        n = tcpsm__min(ssthresh - inflight, n);
+    }
+    if (p->out == 0 && n == 0)
+        n = mss; /* force the fast retransmission */
+    return n;
+}
+#endif
 
 /* ---- >>conn ---------------------------------------------------------
    The state machine. Input judges a segment without changing anything,
@@ -2399,6 +3046,7 @@ TCPSM__FN void tcpsm__cc_call(const tcpsm_cc *cc, int what, tcpsm_cc_state *s,
 #define TCPSM__T_AUX 4u
 #define TCPSM__T_UTO 8u
 #define TCPSM__T_ALL 15u
+#define TCPSM__T_PACE 64u /* pace_at lies ahead */
 enum {
     TCPSM__AUX_NONE,
     TCPSM__AUX_KEEP,
@@ -2410,7 +3058,9 @@ enum {
     TCPSM__RTX_NONE,
     TCPSM__RTX_RTO,
     TCPSM__RTX_PERSIST,
-    TCPSM__RTX_FLUSH /* sender SWS override, cork: RFC9293-MUST-60 */
+    TCPSM__RTX_FLUSH, /* sender SWS override, cork: RFC9293-MUST-60 */
+    TCPSM__RTX_TLP,   /* tail loss probe */
+    TCPSM__RTX_REO    /* RACK's reordering timer */
 };
 #define TCPSM__M_KIND 7u
 #define TCPSM__M_FULL_ACKED 8u  /* a packet of today's MTU got through */
@@ -2418,6 +3068,34 @@ enum {
 #define TCPSM__M_TS_VALID 32u   /* ts_recent holds something */
 #define TCPSM__M_SENT 64u       /* sent_at holds something */
 #define TCPSM__M_PROBED 128u    /* a window probe is unanswered */
+
+/* tcpsm_conn.flags2; the first five are tcpsm_config.flags >> 10 */
+#define TCPSM__N_PACE 0x1u
+#define TCPSM__N_ASK_ECN 0x2u
+#define TCPSM__N_ASK_ACE 0x4u
+#define TCPSM__N_FASTOPEN 0x8u
+#define TCPSM__N_NO_PROBE 0x10u
+#define TCPSM__N_CONFIG 0x1Fu
+#define TCPSM__N_REORDER 0x20u   /* RACK.reordering_seen */
+#define TCPSM__N_DSACKED 0x40u   /* a D-SACK in this round */
+#define TCPSM__N_TLP 0x80u       /* a probe is outstanding: tlp_end */
+#define TCPSM__N_TLP_RETX 0x100u /* and it was sent before */
+#define TCPSM__N_SAMPLED 0x200u  /* an RTT sample since the last probe */
+#define TCPSM__N_TLP_DUE 0x400u
+#define TCPSM__N_LOSS 0x800u      /* after a timeout, until `recover` */
+#define TCPSM__N_FRTO_1 0x1000u   /* RFC 5682: the first ACK is awaited */
+#define TCPSM__N_FRTO_2 0x2000u   /* the second; meanwhile only new data */
+#define TCPSM__N_UNDO 0x4000u     /* prior_cwnd and prior_ssthresh hold */
+#define TCPSM__N_REO 0x8000u      /* the reordering timer is wanted */
+#define TCPSM__N_ECN 0x10000u     /* RFC 3168, negotiated */
+#define TCPSM__N_ACE 0x20000u     /* RFC 9768, negotiated */
+#define TCPSM__N_ECE 0x40000u     /* echo: a CE mark came, no CWR yet */
+#define TCPSM__N_CWR 0x80000u     /* the next new data tells that we slowed */
+#define TCPSM__N_NO_ECT 0x100000u /* our data must not be ECN-capable */
+#define TCPSM__N_RAISE 0x200000u  /* pmtu is a time */
+#define TCPSM__N_ACE_SHIFT 22     /* r.cep, s.cep and the one last sent */
+#define TCPSM__N_CEP 0x7FC00000u
+#define TCPSM__N_COOKIE 0x80000000u /* Fast Open: range_start holds one */
 
 #define TCPSM__O_V6 0x400u
 #define TCPSM__O_ANY_FAMILY 0x800u /* LISTEN: the SYN decides */
@@ -2443,6 +3121,11 @@ TCPSM__FN int tcpsm__is(const tcpsm_conn *c, uint32_t flag)
     return (c->flags & flag) != 0;
 }
 
+TCPSM__FN int tcpsm__is2(const tcpsm_conn *c, uint32_t flag)
+{
+    return (c->flags2 & flag) != 0;
+}
+
 /* Timestamps and SACK, where they are compiled in, are negotiated. */
 TCPSM__FN int tcpsm__ts_on(const tcpsm_conn *c)
 {
@@ -2452,6 +3135,12 @@ TCPSM__FN int tcpsm__ts_on(const tcpsm_conn *c)
 TCPSM__FN int tcpsm__sack_on(const tcpsm_conn *c)
 {
     return TCPSM__HAVE_OPTIONS && tcpsm__is(c, TCPSM__F_SACK);
+}
+
+/* In fast recovery with SACK: PRR steers, and u.prr is what u holds. */
+TCPSM__FN int tcpsm__prr_on(const tcpsm_conn *c)
+{
+    return tcpsm__sack_on(c) && tcpsm__is(c, TCPSM__F_RECOVERY);
 }
 
 TCPSM__FN uint32_t tcpsm__snd_shift(const tcpsm_conn *c)
@@ -2531,6 +3220,7 @@ TCPSM__FN struct tcpsm__runs tcpsm__runs_of(tcpsm_conn *c)
     struct tcpsm__runs r;
     uint32_t n = c->table_cap, *w;
     r.base = c->snd_una;
+    r.oof = c->oof;
     r.n = c->runs_n;
     if (n == 0) {
         r.end = c->run_end;
@@ -2545,6 +3235,13 @@ TCPSM__FN struct tcpsm__runs tcpsm__runs_of(tcpsm_conn *c)
     r.meta = (uint16_t *)(void *)(w + 4 * n);
     r.cap = (uint8_t)n;
     return r;
+}
+
+/* What has changed besides the table itself. */
+TCPSM__FN void tcpsm__runs_put(tcpsm_conn *c, const struct tcpsm__runs *r)
+{
+    c->runs_n = r->n;
+    c->oof = r->oof;
 }
 
 TCPSM__FN struct tcpsm__ranges tcpsm__ranges_of(tcpsm_conn *c)
@@ -2715,13 +3412,27 @@ TCPSM__FN void tcpsm__tick(tcpsm_conn *c, tcpsm_time now)
     c->now = now;
 }
 
+/* The clock's tick: one byte, 5 bits times 10^(top three), rounded up */
+TCPSM__FN uint32_t tcpsm__tick_us(const tcpsm_conn *c)
+{
+    return (c->clock & 31u) * tcpsm__pow10((uint32_t)c->clock >> 5);
+}
+
+TCPSM__FN uint8_t tcpsm__clock_enc(uint32_t v)
+{
+    uint32_t e;
+    for (e = 0; v > 31u && e < 7; e++)
+        v = v / 10u + (v % 10u != 0);
+    return (uint8_t)(e << 5 | tcpsm__min(v, 31));
+}
+
 TCPSM__FN uint32_t tcpsm__rto(const tcpsm_conn *c)
 {
     struct tcpsm__rtt t;
     t.srtt = c->srtt;
     t.rttvar = c->rttvar;
     return tcpsm__rtt_rto(
-        &t, tcpsm__k_dec(c->k_clock), tcpsm__k_dec(c->k_rto_min),
+        &t, tcpsm__tick_us(c), tcpsm__k_dec(c->k_rto_min),
         tcpsm__k_dec(c->k_rto_max) * 1000u,
         (c->flags & (TCPSM__F_SYN_LOST | TCPSM__F_SYN_OUT)) ==
             TCPSM__F_SYN_LOST);
@@ -2983,13 +3694,30 @@ TCPSM__FN void tcpsm__cc(tcpsm_conn *c, int what, tcpsm_cc_event *e)
 /* --- what may be sent: the one predicate --- */
 
 /* Bytes of flight that congestion control allows. RFC5681-11: one segment
-   more for each of the first two duplicate ACKs (limited transmit). */
+   more for each of the first two duplicate ACKs (limited transmit); with
+   SACK what they report is out of flight already (RFC6675-8). */
 TCPSM__FN uint32_t tcpsm__cwnd(const tcpsm_conn *c)
 {
     uint32_t extra = 0;
-    if (!tcpsm__is(c, TCPSM__F_RECOVERY) && c->dupacks < 3)
+    if (!tcpsm__sack_on(c) && !tcpsm__is(c, TCPSM__F_RECOVERY) &&
+        c->dupacks < 3)
         extra = c->dupacks * tcpsm__smss(c);
     return c->cc.cwnd + extra;
+}
+
+TCPSM__FN uint32_t tcpsm__flight(const tcpsm_conn *c)
+{
+    return c->snd_nxt - c->snd_una - c->oof;
+}
+
+/* Does something wait to be sent again? */
+TCPSM__FN int tcpsm__has_lost(const tcpsm_conn *c)
+{
+    struct tcpsm__runs r;
+    if (c->oof == 0)
+        return 0;
+    r = tcpsm__runs_in(c);
+    return tcpsm__runs_lost(&r) < r.n;
 }
 
 /* Bytes of send window left from seq on; RFC9293-MUST-34: may be negative,
@@ -3026,7 +3754,6 @@ TCPSM__FN int tcpsm__worth_sending(const tcpsm_conn *c, uint32_t len,
 /* How many new bytes the next data segment would carry; 0: none now. */
 TCPSM__FN uint32_t tcpsm__new_len(const tcpsm_conn *c)
 {
-    struct tcpsm__runs r;
     uint32_t unsent = tcpsm__unsent(c), len, to_eor, flight;
     int record = 0;
     if (unsent == 0 || !tcpsm__writes(c))
@@ -3042,24 +3769,20 @@ TCPSM__FN uint32_t tcpsm__new_len(const tcpsm_conn *c)
     }
     if (len == 0 || !tcpsm__worth_sending(c, len, unsent, record))
         return 0;
-    r = tcpsm__runs_in(c);
-    if (tcpsm__runs_lost(&r) < r.n)
+    if (!tcpsm__is2(c, TCPSM__N_FRTO_2) && tcpsm__has_lost(c))
         return 0; /* those go first */
-    flight = tcpsm__runs_flight(&r);
+    flight = tcpsm__flight(c);
     return flight == 0 || flight + len <= tcpsm__cwnd(c) ? len : 0;
 }
 
 /* May a FIN without text go now? */
 TCPSM__FN int tcpsm__bare_fin(const tcpsm_conn *c)
 {
-    struct tcpsm__runs r;
     if (!tcpsm__fin_unsent(c) || !tcpsm__writes(c))
         return 0;
     if (tcpsm__unsent(c) != 0)
         return 0;
-    r = tcpsm__runs_in(c);
-    return tcpsm__runs_lost(&r) == r.n &&
-           tcpsm__window_left(c, c->snd_nxt) != 0;
+    return !tcpsm__has_lost(c) && tcpsm__window_left(c, c->snd_nxt) != 0;
 }
 
 /* The lost run to send again now, and how much of it; 0: none. Inside the
@@ -3068,7 +3791,7 @@ TCPSM__FN uint32_t tcpsm__resend_len(const tcpsm_conn *c, uint32_t *run)
 {
     struct tcpsm__runs r;
     uint32_t len, flight;
-    if (c->runs_n == 0 || !tcpsm__writes(c))
+    if (c->oof == 0 || !tcpsm__writes(c) || tcpsm__is2(c, TCPSM__N_FRTO_2))
         return 0;
     r = tcpsm__runs_in(c);
     *run = tcpsm__runs_lost(&r);
@@ -3085,6 +3808,16 @@ TCPSM__FN uint32_t tcpsm__resend_len(const tcpsm_conn *c, uint32_t *run)
 
 /* --- which timers should run --- */
 
+/* RFC8985-11, -12: is a tail loss probe what comes next? */
+TCPSM__FN int tcpsm__wants_tlp(const tcpsm_conn *c)
+{
+    return tcpsm__sack_on(c) && c->oof == 0 && c->srtt != 0 &&
+           !tcpsm__is(c, TCPSM__F_RECOVERY) &&
+           (c->flags2 & (TCPSM__N_LOSS | TCPSM__N_TLP | TCPSM__N_SAMPLED)) ==
+               TCPSM__N_SAMPLED &&
+           c->backoff == 0;
+}
+
 TCPSM__FN uint32_t tcpsm__want_rtx(const tcpsm_conn *c)
 {
     uint32_t out = tcpsm__outstanding(c);
@@ -3096,7 +3829,11 @@ TCPSM__FN uint32_t tcpsm__want_rtx(const tcpsm_conn *c)
         return TCPSM__RTX_NONE;
     if (c->snd_wnd == 0)
         return TCPSM__RTX_PERSIST; /* RFC9293-MUST-35 */
-    return out != 0 ? TCPSM__RTX_RTO : TCPSM__RTX_FLUSH;
+    if (out == 0)
+        return TCPSM__RTX_FLUSH;
+    if (tcpsm__is2(c, TCPSM__N_REO))
+        return TCPSM__RTX_REO;
+    return tcpsm__wants_tlp(c) ? TCPSM__RTX_TLP : TCPSM__RTX_RTO;
 }
 
 TCPSM__FN uint32_t tcpsm__want_aux(const tcpsm_conn *c)
@@ -3168,10 +3905,32 @@ TCPSM__FN int tcpsm__unsynced(const tcpsm_conn *c)
     return tcpsm__want_uto(c) != ((c->timers & TCPSM__T_UTO) != 0);
 }
 
+#define TCPSM__TLP_ACK_DELAY 200000u /* a peer's delayed ACK, at most */
+
+/* RFC8985-11; the RTO counts from the oldest segment's sending */
+TCPSM__FN uint32_t tcpsm__pto(const tcpsm_conn *c)
+{
+    struct tcpsm__runs r = tcpsm__runs_in(c);
+    uint32_t t = 2 * c->srtt, rto = tcpsm__rto(c), now = tcpsm__now32(c), end;
+    if (tcpsm__outstanding(c) <= tcpsm__smss(c))
+        t += TCPSM__TLP_ACK_DELAY;
+    if (r.n == 0)
+        return tcpsm__min(t, rto);
+    end = tcpsm__run_last(&r, 0) + rto;
+    if (tcpsm__rtx_kind(c) == TCPSM__RTX_TLP &&
+        (c->timers & TCPSM__T_RTX)) /* never later than what already runs */
+        end = tcpsm__seq_max(end, c->rtx_at);
+    else
+        end = now + rto;
+    return tcpsm__min(t, tcpsm__seq_ahead(now, end));
+}
+
 TCPSM__FN tcpsm_time tcpsm__rtx_time(const tcpsm_conn *c, uint32_t kind)
 {
     if (kind == TCPSM__RTX_FLUSH)
         return TCPSM__FLUSH_US;
+    if (kind == TCPSM__RTX_TLP)
+        return tcpsm__pto(c);
     /* RFC9293-SHLD-29, RFC9293-SHLD-30 for persist */
     return tcpsm__rto_backed(c,
                              kind == TCPSM__RTX_RTO ? c->backoff : c->probes);
@@ -3184,17 +3943,29 @@ TCPSM__FN tcpsm_time tcpsm__aux_time(const tcpsm_conn *c, uint32_t kind)
     return 2 * tcpsm__ms(c->k_msl); /* RFC9293-MUST-13 */
 }
 
+/* One of the three timers of data in flight (RFC8985-16)? */
+TCPSM__FN int tcpsm__rtx_of_data(uint32_t kind)
+{
+    return kind == TCPSM__RTX_RTO || kind >= TCPSM__RTX_TLP;
+}
+
 TCPSM__FN void tcpsm__sync(tcpsm_conn *c)
 {
     uint32_t rtx = tcpsm__want_rtx(c), aux = tcpsm__want_aux(c);
+    int data = tcpsm__rtx_of_data(tcpsm__rtx_kind(c));
     if (rtx != TCPSM__RTX_PERSIST)
         c->flags &= ~TCPSM__F_PROBE_DUE;
+    if (rtx != TCPSM__RTX_REO)
+        c->flags2 &= ~TCPSM__N_REO;
+    if (rtx != TCPSM__RTX_TLP)
+        c->flags2 &= ~TCPSM__N_TLP_DUE;
     if (aux != TCPSM__AUX_KEEP)
         c->flags &= ~TCPSM__F_KEEP_DUE;
     if (rtx != tcpsm__rtx_kind(c)) {
         c->more = (uint8_t)((c->more & ~TCPSM__M_KIND) | rtx);
         tcpsm__disarm(c, TCPSM__T_RTX);
-        c->probes = 0;
+        if (!data || !tcpsm__rtx_of_data(rtx))
+            c->probes = 0;
     }
     if (rtx != TCPSM__RTX_NONE && !(c->timers & TCPSM__T_RTX))
         tcpsm__arm(c, TCPSM__T_RTX, tcpsm__rtx_time(c, rtx));
@@ -3221,6 +3992,7 @@ enum {
     TCPSM__DO_SYN,
     TCPSM__DO_DUPACK,
     TCPSM__DO_RESEND,
+    TCPSM__DO_TLP,
     TCPSM__DO_DATA,
     TCPSM__DO_PROBE,
     TCPSM__DO_KEEP,
@@ -3243,6 +4015,9 @@ TCPSM__FN int tcpsm__plan(const tcpsm_conn *c)
         return TCPSM__DO_DUPACK;
     if (tcpsm__resend_len(c, &run) != 0)
         return TCPSM__DO_RESEND;
+    if (tcpsm__is2(c, TCPSM__N_TLP_DUE) && c->runs_n != 0 &&
+        tcpsm__want_rtx(c) == TCPSM__RTX_TLP)
+        return TCPSM__DO_TLP;
     if (tcpsm__new_len(c) != 0 || tcpsm__bare_fin(c))
         return TCPSM__DO_DATA;
     if (tcpsm__is(c, TCPSM__F_PROBE_DUE) &&
@@ -3290,12 +4065,22 @@ TCPSM__FN void tcpsm__forget(tcpsm_conn *c)
     c->aux_hi = c->uto_hi = 0;
     c->srtt = c->rttvar = c->min_rtt = 0;
     c->ts_recent = c->ts_offset = c->snd_up = c->rcv_up = 0;
-    c->recover = c->eor = c->sent_at = 0;
+    c->recover = c->eor = c->oof = 0;
+    memset(&c->u, 0, sizeof c->u);
+    c->flags2 &= TCPSM__N_CONFIG;
+#if !TCPSM__TINY
+    c->pace_at = c->rack_xmit = c->rack_end = 0;
+    c->rack_rtt = c->prior_cwnd = c->prior_ssthresh = c->pmtu = 0;
+    c->reo = c->undo_n = 0;
+    memset(c->acc, 0, sizeof c->acc);
+#endif
+    c->min_next = 0;
+    c->min_age = 0;
     c->ptb_mtu = c->wnd_max = c->ts_age = c->chal_at = 0;
     c->scales = (uint8_t)(c->opts >> 12);
     c->error = c->soft = c->dupacks = c->backoff = c->probes = 0;
     c->owed = c->ack_segs = c->chal_n = c->runs_n = c->ranges_n = 0;
-    c->tos_seen = c->sack_seen = 0;
+    c->tos_seen = 0;
 }
 
 /* Nothing more is to be sent or received; unread bytes stay readable. */
@@ -3305,6 +4090,11 @@ TCPSM__FN void tcpsm__flush(tcpsm_conn *c)
     struct tcpsm__ranges g = tcpsm__ranges_of(c);
     tcpsm__runs_delete(&r, 0, r.n);
     c->runs_n = 0;
+    c->oof = 0;
+    if (tcpsm__prr_on(c))
+        memset(&c->u, 0, sizeof c->u);
+    c->flags2 &= TCPSM__N_CONFIG | TCPSM__N_ACE | TCPSM__N_ECN |
+                 TCPSM__N_CEP | TCPSM__N_NO_ECT;
     tcpsm__ranges_cut(&g, 0, g.n);
     c->ranges_n = 0;
     c->snd_una = c->snd_nxt;
@@ -3479,10 +4269,15 @@ TCPSM__FN uint32_t tcpsm__or(uint32_t v, uint32_t dflt)
     return v != 0 ? v : dflt;
 }
 
-/* Per cent in steps of five, one byte; 0: the default. */
+/* A pacing rate, per cent, in quarters; 0: the default. */
 TCPSM__FN int tcpsm__pace_ok(uint32_t percent)
 {
-    return percent == 0 || (percent >= 50 && percent <= 1275);
+    return percent == 0 || (percent >= 25 && percent <= 375);
+}
+
+TCPSM__FN uint32_t tcpsm__pace_enc(uint32_t percent)
+{
+    return (percent + 12) / 25;
 }
 
 TCPSM__FN int tcpsm__config_ok(const tcpsm_config *f)
@@ -3515,7 +4310,12 @@ TCPSM__FN uint16_t tcpsm__k_delay(uint32_t v)
 
 TCPSM__FN void tcpsm__knobs(tcpsm_conn *c, const tcpsm_config *f)
 {
-    c->k_clock = tcpsm__k_enc(tcpsm__or(f->clock_us, 1));
+    c->clock = tcpsm__clock_enc(tcpsm__or(f->clock_us, 1));
+    c->flags2 = f->flags >> 10 & TCPSM__N_CONFIG;
+#if !TCPSM__TINY
+    c->pace = (uint8_t)(tcpsm__pace_enc(tcpsm__or(f->pace_start, 200)) << 4 |
+                        tcpsm__pace_enc(tcpsm__or(f->pace_steady, 125)));
+#endif
     c->k_ack_delay = tcpsm__k_delay(tcpsm__or(f->ack_delay_us, 40000));
     c->k_rto_min = tcpsm__k_enc(tcpsm__or(f->rto_min_us, 200000));
     c->k_rto_max = tcpsm__k_enc(tcpsm__or(f->rto_max_ms, 120000));
@@ -4007,6 +4807,30 @@ TCPSM__FN void tcpsm__ts_take(tcpsm_conn *c, const struct tcpsm__seg *s)
     c->more |= TCPSM__M_TS_VALID;
 }
 
+#define TCPSM__MIN_RTT_AGE 5u /* x 67 s: RFC8985-4 */
+
+/* The least RTT of the last five minutes or so. When the least one is older
+   than that, the least since then takes its place. */
+TCPSM__FN void tcpsm__min_sample(tcpsm_conn *c, uint32_t r)
+{
+    uint8_t t = (uint8_t)(c->now >> 26);
+    uint32_t next = tcpsm__size_dec(c->min_next);
+    int old = (uint8_t)(t - c->min_age) >= TCPSM__MIN_RTT_AGE;
+    if (c->min_rtt == 0 || r <= c->min_rtt) {
+        c->min_rtt = r;
+        c->min_age = t;
+        c->min_next = 0;
+        return;
+    }
+    next = next == 0 ? r : tcpsm__min(next, r);
+    c->min_next = tcpsm__size_enc(next);
+    if (!old)
+        return;
+    c->min_rtt = tcpsm__max(next, c->min_rtt);
+    c->min_age = t;
+    c->min_next = 0;
+}
+
 /* One RTT sample (RFC6298-2, -3, -8); ends the backoff (Karn). */
 TCPSM__FN void tcpsm__sample(tcpsm_conn *c, uint32_t r, int exact, uint32_t n)
 {
@@ -4023,31 +4847,44 @@ TCPSM__FN void tcpsm__sample(tcpsm_conn *c, uint32_t r, int exact, uint32_t n)
     c->srtt = t.srtt;
     c->rttvar = t.rttvar;
     c->backoff = 0;
-    if (exact && (c->min_rtt == 0 || r < c->min_rtt))
-        c->min_rtt = tcpsm__max(r, 1);
+    c->flags2 |= TCPSM__N_SAMPLED;
+    if (exact)
+        tcpsm__min_sample(c, tcpsm__max(r, 1));
     TCPSM_TRACE(c, TCPSM_TRACE_RTT, r, c->srtt);
 }
 
-/* Removes what s acknowledges from the runs and takes an RTT sample, from
-   them or, where Karn forbids, from the timestamp (RFC7323-9). */
-TCPSM__FN void tcpsm__ack_runs(tcpsm_conn *c, const struct tcpsm__seg *s,
-                               uint32_t flight)
+/* What this ACK will be held against. */
+TCPSM__FN void tcpsm__delivery_begin(const tcpsm_conn *c,
+                                     const struct tcpsm__seg *s,
+                                     const struct tcpsm__runs *r,
+                                     struct tcpsm__delivery *d)
 {
-    struct tcpsm__runs r = tcpsm__runs_of(c);
-    uint32_t sample = 0, age, each = flight / (2 * tcpsm__smss(c));
-    uint32_t n = tcpsm__min(r.n, each); /* one for each run at most */
-    int exact = 0;
-    int found = tcpsm__runs_ack(&r, s->ack, tcpsm__now32(c), &sample, &exact);
-    c->runs_n = r.n;
+    memset(d, 0, sizeof *d);
+    d->now = tcpsm__now32(c);
+    d->min_rtt = c->min_rtt;
+    d->fack = tcpsm__runs_fack(r);
+    if (tcpsm__ts_on(c) && s->ts) {
+        d->has_echo = 1;
+        d->echo = s->tsecr - c->ts_offset;
+    }
+}
+
+/* An RTT sample from the runs or, where Karn forbids, from the timestamp
+   (RFC7323-9). flight: bytes outstanding before the ACK. */
+TCPSM__FN void tcpsm__take_sample(tcpsm_conn *c, const struct tcpsm__seg *s,
+                                  struct tcpsm__delivery *d, uint32_t flight)
+{
+    uint32_t age;
     if (tcpsm__is(c, TCPSM__F_SYN_OUT) && tcpsm__is(c, TCPSM__F_SYN_LOST))
         return; /* RFC6298-14 */
-    if (!found && tcpsm__ts_on(c) && s->ts && s->tsecr != 0) {
-        age = tcpsm__ticks(c->now) + c->ts_offset - s->tsecr;
-        found = age < 0x20000u;
-        sample = (age + 1) << 10;
+    if (!d->has_sample && d->has_echo && s->tsecr != 0) {
+        age = tcpsm__ticks(c->now) - d->echo;
+        d->has_sample = age < 0x20000u;
+        d->sample = (age + 1) << 10;
+        d->exact = 0;
     }
-    if (found)
-        tcpsm__sample(c, sample, exact, n);
+    if (d->has_sample)
+        tcpsm__sample(c, d->sample, d->exact, flight / (2 * tcpsm__smss(c)));
 }
 
 TCPSM__FN void tcpsm__established(tcpsm_conn *c)
@@ -4059,6 +4896,7 @@ TCPSM__FN void tcpsm__established(tcpsm_conn *c)
         c->rcv_up = 0;
     c->flags &= ~(TCPSM__F_SYN_DUE | TCPSM__F_REPLY_RST | TCPSM__F_REPLY_TS);
     c->recover = c->snd_una - 1;
+    c->u.open.round_end = c->snd_nxt;
     c->ptb_mtu = 0;
     tcpsm__set_state(c, TCPSM_ESTABLISHED);
     tcpsm__cc_event(c, &e);
@@ -4069,28 +4907,6 @@ TCPSM__FN void tcpsm__established(tcpsm_conn *c)
     TCPSM__COUNT(c, opened, 1);
     if (tcpsm__is(c, TCPSM__F_FIN_QUEUED))
         tcpsm__set_state(c, TCPSM_FIN_WAIT_1);
-}
-
-/* RFC 6582 s3.2 steps 2 to 4 and RFC5681-13, on an ACK of new data. */
-TCPSM__FN void tcpsm__recovery_ack(tcpsm_conn *c, uint32_t acked)
-{
-    struct tcpsm__runs r;
-    uint32_t mss = tcpsm__smss(c);
-    if (tcpsm__seq_le(c->recover, c->snd_una)) { /* full */
-        c->cc.cwnd = tcpsm__min(c->cc.ssthresh,
-                                tcpsm__max(tcpsm__outstanding(c), mss) + mss);
-        c->flags &= ~TCPSM__F_RECOVERY;
-        c->dupacks = 0;
-        return;
-    }
-    r = tcpsm__runs_of(c);
-    tcpsm__runs_lose_first(&r, c->snd_una + mss);
-    c->runs_n = r.n;
-    c->flags |= TCPSM__F_FORCE;
-    c->cc.cwnd -= tcpsm__min(acked, c->cc.cwnd);
-    if (acked >= mss)
-        c->cc.cwnd += mss;
-    c->cc.cwnd = tcpsm__max(c->cc.cwnd, mss);
 }
 
 /* The window was in use if what was in flight filled most of it. */
@@ -4118,14 +4934,10 @@ TCPSM__FN void tcpsm__release(tcpsm_conn *c, uint32_t n)
     }
 }
 
-/* SND.UNA < SEG.ACK =< SND.NXT */
-TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
+/* SND.UNA < SEG.ACK =< SND.NXT: the stream moves on. */
+TCPSM__FN void tcpsm__advance(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
-    uint32_t flight = tcpsm__outstanding(c), acked = s->ack - c->snd_una;
-    uint32_t text = acked;
-    tcpsm_cc_event e;
-    tcpsm__cc_event(c, &e);
-    tcpsm__ack_runs(c, s, flight);
+    uint32_t acked = s->ack - c->snd_una, text = acked;
     if (tcpsm__is(c, TCPSM__F_SYN_OUT))
         text--;
     if (tcpsm__is(c, TCPSM__F_FIN_SENT) && s->ack == c->snd_nxt)
@@ -4143,61 +4955,459 @@ TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
         c->state >= TCPSM_ESTABLISHED)
         tcpsm__raise(c, TCPSM_EV_SENT);
     if (c->state == TCPSM_SYN_RECEIVED || c->state == TCPSM_SYN_SENT)
-        return; /* RFC5681-4: the handshake grows nothing */
-    if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
-        tcpsm__recovery_ack(c, acked);
-    } else {
-        c->dupacks = 0;
-        if (tcpsm__seq_lt(c->recover, c->snd_una))
-            c->recover = c->snd_una - 1; /* or it would wrap one day */
-        e.acked = acked;
-        e.app_limited = (uint8_t)tcpsm__app_limited(c, flight);
-        tcpsm__cc(c, TCPSM__CC_ACKED, &e);
-    }
+        return;
     c->ptb_mtu = 0; /* RFC5927-9: something got through */
-    if (tcpsm__rtx_kind(c) == TCPSM__RTX_RTO)
+    if (tcpsm__rtx_of_data(tcpsm__rtx_kind(c)))
         c->probes = 0;
     tcpsm__disarm(c, TCPSM__T_RTX); /* RFC6298-11 */
     if (!tcpsm__lingers(c))
         tcpsm__disarm(c, TCPSM__T_UTO);
 }
 
-/* RFC 5681 s2's duplicate; with SACK it must bring blocks above UNA, and
-   other ones than the last did (RFC5681-11, RFC6675-1). */
-TCPSM__FN int tcpsm__is_dupack(tcpsm_conn *c, const struct tcpsm__seg *s,
-                               uint32_t wnd)
+/* The controller hears of bytes that were acknowledged. */
+TCPSM__FN void tcpsm__grow(tcpsm_conn *c, tcpsm_cc_event *e, uint32_t acked,
+                           uint32_t flight, const struct tcpsm__delivery *d)
 {
-    uint32_t i, news = 0;
-    int found = 0;
-    if (tcpsm__outstanding(c) == 0 || s->len != 0 || wnd != c->snd_wnd ||
-        (s->flags & (TCPSM__SYN | TCPSM__FIN)) ||
-        tcpsm__rtx_kind(c) == TCPSM__RTX_PERSIST) /* a probe's answer */
+    if (tcpsm__seq_lt(c->u.open.round_end, c->snd_una)) {
+        c->u.open.round_end = c->snd_nxt;
+        c->flags2 &= ~TCPSM__N_DSACKED;
+        e->round_start = 1;
+    }
+    e->acked = acked;
+    e->sacked = d->sacked;
+    e->rtt_us = d->has_sample ? tcpsm__max(d->sample, 1) : 0;
+    e->app_limited = (uint8_t)tcpsm__app_limited(c, flight);
+    tcpsm__cc(c, TCPSM__CC_ACKED, e);
+}
+
+/* Before a reduction: what to go back to if it proves spurious. */
+TCPSM__FN void tcpsm__remember(tcpsm_conn *c)
+{
+#if !TCPSM__TINY
+    c->prior_cwnd = tcpsm__size_enc(c->cc.cwnd);
+    c->prior_ssthresh = tcpsm__size_enc(c->cc.ssthresh);
+    c->undo_n = 0;
+    c->flags2 |= TCPSM__N_UNDO;
+#endif
+    c->flags2 &= ~(TCPSM__N_TLP | TCPSM__N_TLP_RETX | TCPSM__N_TLP_DUE);
+}
+
+/* Out of fast recovery: u holds what it holds outside of it. */
+TCPSM__FN void tcpsm__leave_recovery(tcpsm_conn *c)
+{
+    if (tcpsm__prr_on(c)) {
+        memset(&c->u, 0, sizeof c->u);
+        c->u.open.round_end = c->snd_nxt;
+        c->u.open.sent_at = tcpsm__ticks(c->now);
+    }
+    c->flags &= ~TCPSM__F_RECOVERY;
+    c->dupacks = 0;
+}
+
+#if !TCPSM__TINY
+/* The reduction was for nothing (RFC 4015, RFC 5682 s4, RFC9438-11): cwnd
+   and ssthresh are what they were, and nothing is lost. Never more than
+   that, so a peer that lies gains what it had. */
+TCPSM__FN void tcpsm__undo(tcpsm_conn *c)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    tcpsm_cc_event e;
+    uint32_t ssthresh = tcpsm__size_dec(c->prior_ssthresh);
+    if (!tcpsm__is2(c, TCPSM__N_UNDO))
+        return;
+    if (c->prior_ssthresh == 0xFFFFu)
+        ssthresh = TCPSM__MAX_CWND;
+    tcpsm__leave_recovery(c);
+    tcpsm__runs_clear(&r, TCPSM__R_LOST);
+    tcpsm__runs_put(c, &r);
+    c->flags2 &= ~(TCPSM__N_LOSS | TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2 |
+                   TCPSM__N_UNDO | TCPSM__N_REO);
+    c->flags &= ~TCPSM__F_FORCE;
+    c->recover = c->snd_una - 1;
+    c->backoff = 0;
+    c->cc.cwnd = tcpsm__max(c->cc.cwnd, tcpsm__size_dec(c->prior_cwnd));
+    c->cc.ssthresh = tcpsm__max(c->cc.ssthresh, ssthresh);
+    tcpsm__cc_event(c, &e);
+    tcpsm__cc(c, TCPSM__CC_UNDO, &e);
+    TCPSM__COUNT(c, undone, 1);
+}
+
+/* RFC 2883: is the first block a report of a duplicate? */
+TCPSM__FN int tcpsm__is_dsack(const struct tcpsm__seg *s)
+{
+    uint32_t a, b;
+    if (s->nsack == 0)
         return 0;
-    if (!tcpsm__sack_on(c))
+    a = s->sack[0];
+    b = s->sack[1];
+    if (!tcpsm__seq_lt(a, b))
+        return 0;
+    if (tcpsm__seq_le(b, s->ack))
         return 1;
-    for (i = 0; i < s->nsack; i++) {
-        uint32_t a = s->sack[2 * i] - c->snd_una;
-        uint32_t b = s->sack[2 * i + 1] - c->snd_una;
-        if (a != 0 && a < b && b <= tcpsm__outstanding(c)) {
-            news += (b - a) * 31 + b;
-            found = 1;
-        }
+    return s->nsack > 1 && tcpsm__seq_le(s->sack[2], a) &&
+           tcpsm__seq_le(b, s->sack[3]);
+}
+
+/* RFC8985-8: a wider window for reordering, once a round. And a
+   retransmission that was not needed: when none was, undo. */
+TCPSM__FN void tcpsm__dsacked(tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    uint32_t mult = tcpsm__max(c->reo & 15u, 1);
+    TCPSM__COUNT(c, dsacks, 1);
+    if (!tcpsm__is2(c, TCPSM__N_DSACKED)) {
+        c->flags2 |= TCPSM__N_DSACKED;
+        c->reo = (uint8_t)(15u << 4 | tcpsm__min(mult + 1, 15));
+        if (!tcpsm__prr_on(c))
+            c->u.open.round_end = c->snd_nxt;
+    }
+    if (tcpsm__is2(c, TCPSM__N_TLP) && s->sack[1] == c->u.open.tlp_end) {
+        /* RFC 8985 s7.4.2, case 1: both copies arrived */
+        c->flags2 &= ~(TCPSM__N_TLP | TCPSM__N_TLP_RETX);
+        return;
+    }
+    if (!tcpsm__is2(c, TCPSM__N_UNDO) || c->undo_n == 0 || c->undo_n == 255 ||
+        !tcpsm__seq_le(s->sack[1], c->recover))
+        return;
+    c->undo_n--;
+    if (c->undo_n == 0)
+        tcpsm__undo(c);
+}
+
+/* RFC8985-7, -8 */
+TCPSM__FN uint32_t tcpsm__reo_wnd(const tcpsm_conn *c)
+{
+    uint32_t mult = tcpsm__max(c->reo & 15u, 1);
+    if (!tcpsm__is2(c, TCPSM__N_REORDER) &&
+        (tcpsm__is(c, TCPSM__F_RECOVERY) || tcpsm__is2(c, TCPSM__N_LOSS) ||
+         c->dupacks >= 3))
+        return 0;
+    return tcpsm__min(mult * (c->min_rtt / 4), c->srtt);
+}
+
+/* A recovery is over: the widened window lasts for sixteen. */
+TCPSM__FN void tcpsm__reo_persist(tcpsm_conn *c)
+{
+    if (c->reo >> 4 == 0)
+        c->reo = 0;
+    else
+        c->reo = (uint8_t)(c->reo - 16u);
+}
+
+TCPSM__FN struct tcpsm__rack tcpsm__rack_of(const tcpsm_conn *c)
+{
+    struct tcpsm__rack k;
+    k.xmit = c->rack_xmit;
+    k.end = c->rack_end;
+    k.rtt = tcpsm__size_dec(c->rack_rtt);
+    k.reo_wnd = tcpsm__reo_wnd(c);
+    return k;
+}
+
+/* RFC8985-5: the latest sent of what was delivered. */
+TCPSM__FN void tcpsm__rack_take(tcpsm_conn *c,
+                                const struct tcpsm__delivery *d)
+{
+    if (d->reordered)
+        c->flags2 |= TCPSM__N_REORDER;
+    if (!d->found)
+        return;
+    if (c->rack_rtt == 0 ||
+        tcpsm__sent_after(d->xmit, d->end, c->rack_xmit, c->rack_end)) {
+        c->rack_xmit = d->xmit;
+        c->rack_end = d->end;
+    }
+    c->rack_rtt = tcpsm__size_enc(tcpsm__max(d->rtt, 1));
+}
+
+/* RFC8985-9: marks losses, and arms the reordering timer for the rest
+   (RFC8985-16). Returns the bytes newly lost. */
+TCPSM__FN uint32_t tcpsm__detect(tcpsm_conn *c)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    struct tcpsm__rack k = tcpsm__rack_of(c);
+    uint32_t wait = 0, n;
+    int again = 0;
+    if (c->rack_rtt == 0)
+        return 0;
+    n = tcpsm__rack_detect(&r, &k, tcpsm__now32(c), &wait, &again);
+    tcpsm__runs_put(c, &r);
+    if (again) /* a loss of a retransmission is a real one */
+        c->flags2 &= ~TCPSM__N_UNDO;
+    c->flags2 &= ~TCPSM__N_REO;
+    if (wait != 0) {
+        c->flags2 |= TCPSM__N_REO;
+        c->more = (uint8_t)((c->more & ~TCPSM__M_KIND) | TCPSM__RTX_REO);
+        tcpsm__arm(c, TCPSM__T_RTX, wait);
+    }
+    return n;
+}
+
+/* RFC9937-1, -2; RFC9438-5. flight: what was outstanding before the ACK;
+   delivered: what it delivered. */
+TCPSM__FN void tcpsm__enter_recovery(tcpsm_conn *c, uint32_t flight,
+                                     uint32_t delivered)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    tcpsm_cc_event e;
+    uint32_t sacked = tcpsm__runs_bytes(&r, TCPSM__R_SACKED);
+    tcpsm__remember(c);
+    tcpsm__cc_event(c, &e);
+    e.flight = tcpsm__min(flight, c->cc.cwnd); /* limited transmit apart */
+    tcpsm__cc(c, TCPSM__CC_LOSS, &e);
+    c->recover = c->snd_nxt;
+    c->flags |= TCPSM__F_RECOVERY;
+    memset(&c->u, 0, sizeof c->u);
+    c->u.prr.flight = tcpsm__outstanding(c) - sacked + delivered;
+    TCPSM__COUNT(c, fast_retransmits, 1);
+}
+
+/* RFC9937-3 to -7, on every ACK that begins or goes on with recovery. */
+TCPSM__FN void tcpsm__reduce(tcpsm_conn *c, uint32_t delivered, int safe)
+{
+    struct tcpsm__prr p;
+    uint32_t n, inflight = tcpsm__flight(c);
+    p.delivered = c->u.prr.delivered;
+    p.out = c->u.prr.out;
+    p.flight = c->u.prr.flight;
+    n = tcpsm__prr_count(&p, delivered, inflight, c->cc.ssthresh,
+                         tcpsm__smss(c), safe);
+    c->u.prr.delivered = p.delivered;
+    c->cc.cwnd =
+        tcpsm__min(tcpsm__max(inflight + n, tcpsm__smss(c)), TCPSM__MAX_CWND);
+    TCPSM_TRACE(c, TCPSM_TRACE_CWND, c->cc.cwnd, c->cc.ssthresh);
+}
+
+/* A reduction without a recovery: a loss that a probe repaired. */
+TCPSM__FN void tcpsm__slow_down(tcpsm_conn *c, uint32_t flight)
+{
+    tcpsm_cc_event e;
+    tcpsm__cc_event(c, &e);
+    e.flight = tcpsm__min(flight, c->cc.cwnd);
+    tcpsm__cc(c, TCPSM__CC_LOSS, &e);
+    c->recover = c->snd_nxt;
+}
+
+/* RFC8985-14: what does this ACK say about the probe? */
+TCPSM__FN void tcpsm__tlp_ack(tcpsm_conn *c, const struct tcpsm__seg *s,
+                              uint32_t acked, uint32_t flight)
+{
+    uint32_t end = c->u.open.tlp_end;
+    if (!tcpsm__is2(c, TCPSM__N_TLP) || tcpsm__seq_lt(s->ack, end))
+        return;
+    if (tcpsm__is2(c, TCPSM__N_TLP_RETX)) {
+        if (s->ack == end && (acked != 0 || s->nsack != 0))
+            return; /* was it the original or the probe? */
+        if (s->ack != end)
+            tcpsm__slow_down(c, flight); /* nobody told of a duplicate */
+    }
+    c->flags2 &= ~(TCPSM__N_TLP | TCPSM__N_TLP_RETX);
+    c->u.open.tlp_end = 0;
+}
+
+/* RFC 5682 s3.1 with SACK, s2.1 without. Returns 1 if the timeout proved
+   spurious. */
+TCPSM__FN int tcpsm__frto(tcpsm_conn *c, uint32_t acked,
+                          const struct tcpsm__delivery *d)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    uint32_t mss = tcpsm__smss(c);
+    int first = tcpsm__is2(c, TCPSM__N_FRTO_1);
+    if (!first && !tcpsm__is2(c, TCPSM__N_FRTO_2))
+        return 0;
+    if (first && acked == 0 && tcpsm__sack_on(c))
+        return 0; /* SACK information is waited for */
+    c->flags2 &= ~(TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2);
+    if (first) { /* step 2 */
+        if (acked == 0 || tcpsm__seq_le(c->recover, c->snd_una) ||
+            tcpsm__is(c, TCPSM__F_FORCE) ||
+            (r.n != 0 && (r.meta[0] & TCPSM__R_RETX) &&
+             !(r.meta[0] & TCPSM__R_LOST)) ||
+            tcpsm__unsent(c) == 0 || tcpsm__window_left(c, c->snd_nxt) < mss)
+            return 0; /* conventional */
+        c->recover = c->snd_nxt;
+        c->flags2 |= TCPSM__N_FRTO_2;
+        c->cc.cwnd = tcpsm__max(c->cc.cwnd, tcpsm__flight(c) + 2 * mss);
+        return 0;
+    }
+    /* step 3 */
+    if (tcpsm__seq_lt(c->recover, c->snd_una) ||
+        tcpsm__seq_lt(c->recover, tcpsm__runs_fack(&r)) ||
+        (tcpsm__sack_on(c) ? !d->fresh : acked == 0)) {
+        c->cc.cwnd = tcpsm__min(c->cc.cwnd, 3 * mss);
+        return 0;
+    }
+    tcpsm__undo(c);
+    return 1;
+}
+
+/* RFC9937-8, RFC6675-11; a timeout's recovery ends the same way. */
+TCPSM__FN void tcpsm__maybe_done(tcpsm_conn *c)
+{
+    if (!tcpsm__is(c, TCPSM__F_RECOVERY) && !tcpsm__is2(c, TCPSM__N_LOSS))
+        return;
+    if (tcpsm__seq_lt(c->snd_una, c->recover))
+        return;
+    if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
+        c->cc.cwnd = tcpsm__max(c->cc.ssthresh, tcpsm__smss(c));
+        tcpsm__leave_recovery(c);
+    }
+    c->flags2 &= ~(TCPSM__N_LOSS | TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2);
+    c->dupacks = 0;
+    tcpsm__reo_persist(c);
+}
+
+/* Marks what s reports in SACK blocks and acknowledges (RFC6675-6): a block
+   counts only if UNA < left < right <= NXT. */
+TCPSM__FN void tcpsm__scoreboard(tcpsm_conn *c, const struct tcpsm__seg *s,
+                                 int dsack, struct tcpsm__delivery *d)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    uint32_t i, a, b, out = tcpsm__outstanding(c), una = s->ack - c->snd_una;
+    tcpsm__delivery_begin(c, s, &r, d);
+    for (i = dsack != 0; i < s->nsack && r.n != 0; i++) {
+        a = s->sack[2 * i] - c->snd_una;
+        b = s->sack[2 * i + 1] - c->snd_una;
+        if (a > una && a < b && b <= out)
+            tcpsm__runs_sack(&r, s->sack[2 * i], s->sack[2 * i + 1], d);
         TCPSM_STEP();
     }
-    news = (news ^ news >> 8 ^ news >> 16 ^ news >> 24) & 255u;
-    if (!found || (c->dupacks != 0 && news == c->sack_seen))
-        return 0; /* a copy of the last one proves nothing */
-    c->sack_seen = (uint8_t)news;
-    return 1;
+    if (una != 0)
+        tcpsm__runs_ack(&r, s->ack, d);
+    tcpsm__runs_put(c, &r);
+}
+
+/* An ACK, on a connection with SACK: RFC 8985 s6.2, RFC 9937 s6.2. */
+TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    struct tcpsm__delivery d;
+    tcpsm_cc_event e;
+    uint32_t acked = s->ack - c->snd_una, flight = tcpsm__outstanding(c);
+    uint32_t lost, was, segs;
+    int dsack = tcpsm__is_dsack(s), opening;
+    if (acked == 0 && s->nsack == 0 && c->oof == 0 &&
+        !(c->flags2 & (TCPSM__N_TLP | TCPSM__N_LOSS)))
+        return;
+    tcpsm__cc_event(c, &e);
+    tcpsm__scoreboard(c, s, dsack, &d);
+    was = c->flags & TCPSM__F_RECOVERY;
+    if (acked != 0) {
+        tcpsm__take_sample(c, s, &d, flight);
+        opening =
+            c->state == TCPSM_SYN_RECEIVED || c->state == TCPSM_SYN_SENT;
+        tcpsm__advance(c, s);
+        if (opening)
+            return; /* RFC5681-4: the handshake grows nothing */
+    }
+    tcpsm__rack_take(c, &d);
+    if (dsack)
+        tcpsm__dsacked(c, s);
+    tcpsm__tlp_ack(c, s, acked, flight);
+    if (d.original)
+        tcpsm__undo(c); /* RFC 4015: an echo from before it was sent again */
+    if (tcpsm__frto(c, acked, &d))
+        was = 0;
+    if (d.sacked != 0) {
+        segs = 1 + (d.sacked - 1) / e.mss;
+        c->dupacks = (uint8_t)tcpsm__min(c->dupacks + segs, 255);
+    }
+    if (acked != 0) {
+        tcpsm__maybe_done(c);
+        if (c->oof == 0)
+            c->dupacks = 0;
+        if (tcpsm__seq_lt(c->recover, c->snd_una))
+            c->recover = c->snd_una - 1; /* or it would wrap one day */
+    }
+    lost = tcpsm__detect(c);
+    if (lost != 0 && !tcpsm__is(c, TCPSM__F_RECOVERY) &&
+        !tcpsm__is2(c, TCPSM__N_LOSS))
+        tcpsm__enter_recovery(c, flight, d.bytes);
+    if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
+        if (d.bytes != 0) /* RFC9937-5 */
+            tcpsm__reduce(c, d.bytes, acked != 0 && lost == 0);
+    } else if (acked != 0 && !was) {
+        tcpsm__grow(c, &e, acked, flight, &d);
+    }
+}
+#endif
+
+/* RFC 6582 s3.2 steps 2 to 4 and RFC5681-13, on an ACK of new data. */
+TCPSM__FN void tcpsm__recovery_ack(tcpsm_conn *c, uint32_t acked)
+{
+    struct tcpsm__runs r;
+    uint32_t mss = tcpsm__smss(c);
+    if (tcpsm__seq_le(c->recover, c->snd_una)) { /* full */
+        c->cc.cwnd = tcpsm__min(c->cc.ssthresh,
+                                tcpsm__max(tcpsm__outstanding(c), mss) + mss);
+        tcpsm__leave_recovery(c);
+        return;
+    }
+    r = tcpsm__runs_of(c);
+    tcpsm__runs_lose_first(&r, c->snd_una + mss);
+    tcpsm__runs_put(c, &r);
+    c->flags |= TCPSM__F_FORCE;
+    c->cc.cwnd -= tcpsm__min(acked, c->cc.cwnd);
+    if (acked >= mss)
+        c->cc.cwnd += mss;
+    c->cc.cwnd = tcpsm__max(c->cc.cwnd, mss);
+}
+
+/* SND.UNA < SEG.ACK =< SND.NXT, without SACK */
+TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    uint32_t flight = tcpsm__outstanding(c), acked = s->ack - c->snd_una;
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    struct tcpsm__delivery d;
+    tcpsm_cc_event e;
+    int opening;
+    tcpsm__cc_event(c, &e);
+    tcpsm__delivery_begin(c, s, &r, &d);
+    tcpsm__runs_ack(&r, s->ack, &d);
+    tcpsm__runs_put(c, &r);
+    tcpsm__take_sample(c, s, &d, flight);
+    opening = c->state == TCPSM_SYN_RECEIVED || c->state == TCPSM_SYN_SENT;
+    tcpsm__advance(c, s);
+    if (opening)
+        return; /* RFC5681-4: the handshake grows nothing */
+#if !TCPSM__TINY
+    if (d.original)
+        tcpsm__undo(c);
+    if (tcpsm__frto(c, acked, &d))
+        return;
+#endif
+    if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
+        tcpsm__recovery_ack(c, acked);
+        return;
+    }
+    c->dupacks = 0;
+    if (tcpsm__seq_le(c->recover, c->snd_una))
+        c->flags2 &= ~TCPSM__N_LOSS;
+    if (tcpsm__seq_lt(c->recover, c->snd_una))
+        c->recover = c->snd_una - 1; /* or it would wrap one day */
+    tcpsm__grow(c, &e, acked, flight, &d);
+}
+
+/* RFC 5681 s2's duplicate, from a peer without SACK. */
+TCPSM__FN int tcpsm__is_dupack(const tcpsm_conn *c,
+                               const struct tcpsm__seg *s, uint32_t wnd)
+{
+    return tcpsm__outstanding(c) != 0 && s->len == 0 && wnd == c->snd_wnd &&
+           !(s->flags & (TCPSM__SYN | TCPSM__FIN)) &&
+           tcpsm__rtx_kind(c) != TCPSM__RTX_PERSIST; /* a probe's answer */
 }
 
 /* RFC5681-11, -12, -13 and RFC 6582 s3.2 step 1: `recover` keeps one
    window's losses from starting two recoveries. */
-TCPSM__FN void tcpsm__dupack(tcpsm_conn *c)
+TCPSM__FN void tcpsm__dupack(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
     struct tcpsm__runs r;
     tcpsm_cc_event e;
     uint32_t mss = tcpsm__smss(c);
+#if !TCPSM__TINY
+    struct tcpsm__delivery d;
+    memset(&d, 0, sizeof d);
+    (void)tcpsm__frto(c, 0, &d);
+#endif
+    (void)s;
     if (c->dupacks < 255)
         c->dupacks++;
     if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
@@ -4206,16 +5416,15 @@ TCPSM__FN void tcpsm__dupack(tcpsm_conn *c)
     }
     if (c->dupacks != 3 || !tcpsm__seq_lt(c->recover, c->snd_una))
         return;
+    tcpsm__remember(c);
     tcpsm__cc_event(c, &e);
-    if (e.flight > c->cc.cwnd)
-        e.flight = c->cc.cwnd; /* limited transmit
-                                                         apart */
+    e.flight = tcpsm__min(e.flight, c->cc.cwnd); /* limited transmit apart */
     tcpsm__cc(c, TCPSM__CC_LOSS, &e);
     c->cc.cwnd = c->cc.ssthresh + 3 * mss;
     c->recover = c->snd_nxt;
     r = tcpsm__runs_of(c);
     tcpsm__runs_lose_first(&r, c->snd_una + mss);
-    c->runs_n = r.n;
+    tcpsm__runs_put(c, &r);
     c->flags |= TCPSM__F_RECOVERY | TCPSM__F_FORCE;
     TCPSM__COUNT(c, fast_retransmits, 1);
 }
@@ -4247,10 +5456,15 @@ TCPSM__FN void tcpsm__take_ack(tcpsm_conn *c, const struct tcpsm__seg *s)
         tcpsm__established(c);
         return;
     }
-    if (ahead != 0)
+#if !TCPSM__TINY
+    if (tcpsm__sack_on(c))
+        tcpsm__ack_sack(c, s);
+    else
+#endif
+        if (ahead != 0)
         tcpsm__ack_new(c, s);
     else if (tcpsm__is_dupack(c, s, tcpsm__seg_wnd(c, s)))
-        tcpsm__dupack(c);
+        tcpsm__dupack(c, s);
     c->more = (uint8_t)(c->more & ~TCPSM__M_PROBED); /* RFC9293-MUST-37,
                                                  RFC9293-SHLD-17 */
     if (tcpsm__seq_le(c->snd_wl1, s->seq))
@@ -4840,7 +6054,7 @@ TCPSM__FN void tcpsm__set_mtu(tcpsm_conn *c, uint32_t mtu)
         return;
     r = tcpsm__runs_of(c); /* RFC 1191 s6.5: send again, no penalty */
     tcpsm__runs_lose_first(&r, r.end[0]);
-    c->runs_n = r.n;
+    tcpsm__runs_put(c, &r);
     c->flags |= TCPSM__F_FORCE;
 }
 
@@ -4861,25 +6075,53 @@ TCPSM__FN void tcpsm__syn_timeout(tcpsm_conn *c)
         tcpsm__report(c); /* RFC9293-MUST-22 */
 }
 
+/* What of the runs a timeout calls lost: without SACK everything, with it
+   what RACK says (RFC8985-10). The peer's SACKs are forgotten if it must
+   have reneged: the first octet cannot be SACKed (RFC2018-5, -6). */
+TCPSM__FN void tcpsm__rto_marks(tcpsm_conn *c)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+#if !TCPSM__TINY
+    struct tcpsm__rack k = tcpsm__rack_of(c);
+    if (tcpsm__sack_on(c) && c->rack_rtt != 0 &&
+        !(r.n != 0 && (r.meta[0] & TCPSM__R_SACKED))) {
+        tcpsm__rack_timeout(&r, &k, tcpsm__now32(c),
+                            c->snd_una + tcpsm__smss(c));
+        tcpsm__runs_put(c, &r);
+        return;
+    }
+#endif
+    tcpsm__runs_lose_all(&r);
+    tcpsm__runs_put(c, &r);
+}
+
 /* RFC6298-10 to -13, RFC5681-8, -9, RFC 6582 s3.2 (recover) */
 TCPSM__FN void tcpsm__rto_fires(tcpsm_conn *c)
 {
-    struct tcpsm__runs r = tcpsm__runs_of(c);
     tcpsm_cc_event e;
+    int fresh = !tcpsm__is2(c, TCPSM__N_LOSS) &&
+                !tcpsm__is(c, TCPSM__F_RECOVERY) && c->probes == 0;
     if (tcpsm__is(c, TCPSM__F_SYN_OUT)) {
         tcpsm__syn_timeout(c);
         return;
     }
+    tcpsm__leave_recovery(c);
+    c->flags2 &= ~(TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2 | TCPSM__N_REO);
+    if (fresh) /* RFC 5682: not while another recovery is under way */
+        tcpsm__remember(c);
+    else
+        c->flags2 &= ~(TCPSM__N_UNDO | TCPSM__N_TLP | TCPSM__N_TLP_RETX |
+                       TCPSM__N_TLP_DUE);
+    if (fresh && !TCPSM__TINY)
+        c->flags2 |= TCPSM__N_FRTO_1;
+    c->flags2 |= TCPSM__N_LOSS;
     tcpsm__cc_event(c, &e);
     e.again = c->probes != 0;
     tcpsm__cc(c, TCPSM__CC_TIMEOUT, &e);
     TCPSM__COUNT(c, timeouts, 1);
-    c->flags &= ~TCPSM__F_RECOVERY;
     c->flags |= TCPSM__F_FORCE;
     c->recover = c->snd_nxt;
-    c->dupacks = 0;
-    tcpsm__runs_lose_all(&r);
-    c->runs_n = r.n;
+    tcpsm__rto_marks(c);
     if (c->backoff < 255)
         c->backoff++;
     if (c->probes < 255)
@@ -4890,6 +6132,22 @@ TCPSM__FN void tcpsm__rto_fires(tcpsm_conn *c)
         tcpsm__set_mtu(c, c->ptb_mtu); /* RFC5927-9 */
 }
 
+#define tcpsm__rack_ready 1 /* for those who wait for it */
+#if !TCPSM__TINY
+/* RFC8985-9: time has passed for the others, too. */
+TCPSM__FN void tcpsm__reo_fires(tcpsm_conn *c)
+{
+    uint32_t flight = tcpsm__outstanding(c);
+    c->flags2 &= ~TCPSM__N_REO;
+    if (tcpsm__detect(c) == 0)
+        return;
+    if (!tcpsm__is(c, TCPSM__F_RECOVERY) && !tcpsm__is2(c, TCPSM__N_LOSS))
+        tcpsm__enter_recovery(c, flight, 0);
+    if (tcpsm__prr_on(c))
+        tcpsm__reduce(c, 0, 0);
+}
+#endif
+
 /* RFC9293-MUST-36 */
 TCPSM__FN void tcpsm__persist_fires(tcpsm_conn *c)
 {
@@ -4898,7 +6156,7 @@ TCPSM__FN void tcpsm__persist_fires(tcpsm_conn *c)
         c->probes++;
     c->flags |= TCPSM__F_PROBE_DUE;
     tcpsm__runs_lose_all(&r); /* beyond a closed window nothing is kept */
-    c->runs_n = r.n;
+    tcpsm__runs_put(c, &r);
 }
 
 TCPSM__FN void tcpsm__keep_fires(tcpsm_conn *c)
@@ -4919,6 +6177,29 @@ TCPSM__FN void tcpsm__uto_fires(tcpsm_conn *c)
         tcpsm__finish(c, TCPSM_E_TIMEOUT);
 }
 
+TCPSM__FN void tcpsm__rtx_fires(tcpsm_conn *c, uint32_t kind)
+{
+    switch (kind) {
+    case TCPSM__RTX_RTO:
+        tcpsm__rto_fires(c);
+        break;
+    case TCPSM__RTX_PERSIST:
+        tcpsm__persist_fires(c);
+        break;
+#if !TCPSM__TINY
+    case TCPSM__RTX_TLP:
+        c->flags2 |= TCPSM__N_TLP_DUE;
+        break;
+    case TCPSM__RTX_REO:
+        tcpsm__reo_fires(c);
+        break;
+#endif
+    default:
+        c->flags |= TCPSM__F_OVERRIDE;
+        break;
+    }
+}
+
 TCPSM__FN void tcpsm__fire(tcpsm_conn *c, uint32_t which)
 {
     uint32_t rtx = tcpsm__rtx_kind(c), aux = tcpsm__aux_kind(c);
@@ -4926,12 +6207,7 @@ TCPSM__FN void tcpsm__fire(tcpsm_conn *c, uint32_t which)
     tcpsm__disarm(c, which);
     switch (which) {
     case TCPSM__T_RTX:
-        if (rtx == TCPSM__RTX_RTO)
-            tcpsm__rto_fires(c);
-        else if (rtx == TCPSM__RTX_PERSIST)
-            tcpsm__persist_fires(c);
-        else
-            c->flags |= TCPSM__F_OVERRIDE;
+        tcpsm__rtx_fires(c, rtx);
         break;
     case TCPSM__T_ACK:
         tcpsm__ack_now(c);
@@ -5108,7 +6384,7 @@ TCPSM__FN tcpsm_ret tcpsm__do_syn(tcpsm_conn *c, tcpsm_out *out)
     } else {
         c->snd_nxt = c->snd_una + 1;
         tcpsm__runs_push(&r, c->snd_nxt, 0, tcpsm__now32(c), 0);
-        c->runs_n = r.n;
+        tcpsm__runs_put(c, &r);
     }
     c->flags &= ~TCPSM__F_SYN_DUE;
     if (answer)
@@ -5170,13 +6446,11 @@ TCPSM__FN uint32_t tcpsm__fit(const tcpsm_conn *c, const tcpsm_out *out)
 TCPSM__FN uint32_t tcpsm__train_len(const tcpsm_conn *c, const tcpsm_out *out,
                                     uint32_t len)
 {
-    struct tcpsm__runs r;
-    uint32_t full = tcpsm__full(c), most, flight, cwnd = tcpsm__cwnd(c);
+    uint32_t full = tcpsm__full(c), most, flight = tcpsm__flight(c);
+    uint32_t cwnd = tcpsm__cwnd(c);
     if (!(c->opts & TCPSM_GSO) || len != full ||
         tcpsm__is(c, TCPSM__F_SND_URG | TCPSM__F_EOR))
         return len;
-    r = tcpsm__runs_in(c);
-    flight = tcpsm__runs_flight(&r);
     most = tcpsm__min(tcpsm__unsent(c), tcpsm__window_left(c, c->snd_nxt));
     most = tcpsm__min(most, tcpsm__fit(c, out));
     most = tcpsm__min(most, cwnd > flight ? cwnd - flight : 0);
@@ -5187,7 +6461,7 @@ TCPSM__FN uint32_t tcpsm__train_len(const tcpsm_conn *c, const tcpsm_out *out,
 TCPSM__FN void tcpsm__after_idle(tcpsm_conn *c)
 {
     tcpsm_cc_event e;
-    uint32_t idle = tcpsm__ticks(c->now) - c->sent_at;
+    uint32_t idle = tcpsm__ticks(c->now) - c->u.open.sent_at;
     if (tcpsm__outstanding(c) != 0 || !(c->more & TCPSM__M_SENT))
         return;
     if (idle <= tcpsm__rto(c) >> 10)
@@ -5208,18 +6482,27 @@ TCPSM__FN void tcpsm__record_sent(tcpsm_conn *c)
     c->more = (uint8_t)(c->more & ~TCPSM__M_SHORT_SEND);
 }
 
-TCPSM__FN tcpsm_ret tcpsm__do_data(tcpsm_conn *c, tcpsm_out *out)
+/* Text of n bytes has gone out: PRR counts it (RFC9937-5), or else the time
+   (RFC5681-14). */
+TCPSM__FN void tcpsm__sent(tcpsm_conn *c, uint32_t n)
+{
+    c->more |= TCPSM__M_SENT;
+    if (tcpsm__prr_on(c))
+        c->u.prr.out += n;
+    else
+        c->u.open.sent_at = tcpsm__ticks(c->now);
+}
+
+/* n bytes that were never sent, and the FIN if it is next. */
+TCPSM__FN tcpsm_ret tcpsm__send_new(tcpsm_conn *c, tcpsm_out *out, uint32_t n,
+                                    uint16_t flags)
 {
     struct tcpsm__runs r;
-    uint32_t seq = c->snd_nxt, n, full = tcpsm__full(c);
+    uint32_t seq = c->snd_nxt;
     tcpsm_ret ret;
-    int fin;
-    tcpsm__after_idle(c);
-    n = tcpsm__new_len(c);
-    n = tcpsm__train_len(c, out, tcpsm__min(n, tcpsm__fit(c, out)));
-    fin = tcpsm__fin_unsent(c) && n == tcpsm__unsent(c) &&
-          tcpsm__window_left(c, seq) > n;
-    ret = tcpsm__do_text(c, out, seq, n, fin, full);
+    int fin = tcpsm__fin_unsent(c) && n == tcpsm__unsent(c) &&
+              tcpsm__window_left(c, seq) > n;
+    ret = tcpsm__do_text(c, out, seq, n, fin, tcpsm__full(c));
     if (n != 0)
         out->tos = c->tos; /* ECT on new data only */
     c->snd_nxt = seq + n + (uint32_t)fin;
@@ -5227,14 +6510,59 @@ TCPSM__FN tcpsm_ret tcpsm__do_data(tcpsm_conn *c, tcpsm_out *out)
         c->flags |= TCPSM__F_FIN_SENT;
     tcpsm__record_sent(c);
     c->flags &= ~TCPSM__F_OVERRIDE;
-    c->sent_at = tcpsm__ticks(c->now);
-    c->more |= TCPSM__M_SENT;
+    tcpsm__sent(c, c->snd_nxt - seq);
     r = tcpsm__runs_of(c);
-    tcpsm__runs_push(&r, c->snd_nxt, out->segs > 1 ? TCPSM__R_MULTI : 0,
-                     tcpsm__now32(c), c->min_rtt);
-    c->runs_n = r.n;
+    tcpsm__runs_push(&r, c->snd_nxt, flags, tcpsm__now32(c), c->min_rtt);
+    tcpsm__runs_put(c, &r);
+    if (tcpsm__rtx_kind(c) == TCPSM__RTX_TLP) /* RFC8985-11 */
+        tcpsm__arm(c, TCPSM__T_RTX, tcpsm__pto(c));
     return ret;
 }
+
+TCPSM__FN tcpsm_ret tcpsm__do_data(tcpsm_conn *c, tcpsm_out *out)
+{
+    uint32_t n;
+    tcpsm__after_idle(c);
+    n = tcpsm__new_len(c);
+    n = tcpsm__train_len(c, out, tcpsm__min(n, tcpsm__fit(c, out)));
+    return tcpsm__send_new(c, out, n, 0);
+}
+
+#if !TCPSM__TINY
+/* RFC8985-12: new data if there is some and the peer has room, or else the
+   last segment again; past the congestion window. */
+TCPSM__FN tcpsm_ret tcpsm__do_tlp(tcpsm_conn *c, tcpsm_out *out)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    uint32_t n = tcpsm__min(tcpsm__unsent(c), tcpsm__full(c)), seq;
+    tcpsm_ret ret;
+    int fin;
+    n = tcpsm__min(n, tcpsm__window_left(c, c->snd_nxt));
+    n = tcpsm__min(n, tcpsm__fit(c, out));
+    c->flags2 &= ~(TCPSM__N_TLP_DUE | TCPSM__N_SAMPLED);
+    c->flags2 |= TCPSM__N_TLP;
+    TCPSM__COUNT(c, loss_probes, 1);
+    if (n != 0 || tcpsm__bare_fin(c)) {
+        ret = tcpsm__send_new(c, out, n, TCPSM__R_TLP);
+        c->u.open.tlp_end = c->snd_nxt;
+        return ret;
+    }
+    fin = tcpsm__is(c, TCPSM__F_FIN_SENT);
+    n = tcpsm__min(tcpsm__full(c), tcpsm__fit(c, out));
+    n = tcpsm__min(n, tcpsm__run_len(&r, r.n - 1u));
+    seq = c->snd_nxt - n;
+    (void)tcpsm__runs_cut(&r, seq);
+    tcpsm__runs_again(&r, seq, tcpsm__now32(c), TCPSM__R_TLP);
+    tcpsm__runs_put(c, &r);
+    c->flags2 |= TCPSM__N_TLP_RETX;
+    c->u.open.tlp_end = c->snd_nxt;
+    tcpsm__sent(c, n);
+    TCPSM__COUNT(c, retransmits, 1);
+    TCPSM_TRACE(c, TCPSM_TRACE_RETRANSMIT, seq, n);
+    return tcpsm__do_text(c, out, seq, n - (uint32_t)fin, fin,
+                          tcpsm__full(c));
+}
+#endif
 
 /* The window has opened, and all that is in flight is a probe's octet: it
    goes with the text behind it, in one segment (RFC9293-SHLD-28). */
@@ -5254,7 +6582,7 @@ TCPSM__FN int tcpsm__unprobe(tcpsm_conn *c)
     tcpsm__runs_push(&r, c->snd_nxt,
                      TCPSM__R_LOST | TCPSM__R_RETX | TCPSM__R_PROBE,
                      tcpsm__now32(c), 0);
-    c->runs_n = r.n;
+    tcpsm__runs_put(c, &r);
     return 0;
 }
 
@@ -5271,13 +6599,17 @@ TCPSM__FN tcpsm_ret tcpsm__do_resend(tcpsm_conn *c, tcpsm_out *out)
     fin = tcpsm__is(c, TCPSM__F_FIN_SENT) && end == c->snd_nxt;
     text = len - (uint32_t)fin;
     tcpsm__runs_resent(&r, i, end, tcpsm__now32(c), c->min_rtt);
-    c->runs_n = r.n;
+    tcpsm__runs_put(c, &r);
     c->flags &= ~TCPSM__F_FORCE;
     /* RFC6298-10: no timeout within one RTO of this. Note: so NewReno here
        is the "slow but steady" variant of RFC 6582 s4. */
-    if (seq == c->snd_una)
+    if (seq == c->snd_una && tcpsm__rtx_kind(c) != TCPSM__RTX_REO)
         tcpsm__disarm(c, TCPSM__T_RTX);
-    c->sent_at = tcpsm__ticks(c->now);
+    tcpsm__sent(c, len);
+#if !TCPSM__TINY
+    if (c->undo_n < 255)
+        c->undo_n++;
+#endif
     TCPSM__COUNT(c, retransmits, 1);
     TCPSM_TRACE(c, TCPSM_TRACE_RETRANSMIT, seq, len);
     return tcpsm__do_text(c, out, seq, text, fin, text);
@@ -5304,7 +6636,7 @@ TCPSM__FN tcpsm_ret tcpsm__do_probe(tcpsm_conn *c, tcpsm_out *out)
     tcpsm__runs_push(&r, c->snd_nxt,
                      TCPSM__R_LOST | TCPSM__R_RETX | TCPSM__R_PROBE,
                      tcpsm__now32(c), 0);
-    c->runs_n = r.n;
+    tcpsm__runs_put(c, &r);
     return ret;
 }
 
@@ -5322,6 +6654,10 @@ TCPSM__FN tcpsm_ret tcpsm__do(tcpsm_conn *c, tcpsm_out *out, int what)
         return tcpsm__do_ack(c, out, tcpsm__ack_seq(c), 1);
     case TCPSM__DO_RESEND:
         return tcpsm__do_resend(c, out);
+#if !TCPSM__TINY
+    case TCPSM__DO_TLP:
+        return tcpsm__do_tlp(c, out);
+#endif
     case TCPSM__DO_DATA:
         return tcpsm__do_data(c, out);
     case TCPSM__DO_PROBE:
@@ -5892,7 +7228,7 @@ TCPSM_DEF uint32_t tcpsm_events(const tcpsm_conn *c)
         ev |= TCPSM_EV_SENT;
     if (tcpsm__is(c, TCPSM__F_RCV_URG))
         ev |= TCPSM_EV_URGENT;
-    if (c->probes >= TCPSM__R1 && tcpsm__rtx_kind(c) == TCPSM__RTX_RTO)
+    if (c->probes >= TCPSM__R1 && tcpsm__rtx_of_data(tcpsm__rtx_kind(c)))
         ev |= TCPSM_EV_TROUBLE;
     if (c->error != 0)
         ev |= TCPSM_EV_ERROR;
@@ -6179,8 +7515,9 @@ TCPSM__FN tcpsm_ret tcpsm__attach_tables(tcpsm_conn *c, void *mem,
         return TCPSM_E_STATE;
     r = tcpsm__runs_of(c);
     while (r.n > runs)
-        tcpsm__runs_squeeze(&r);
-    old.runs_n = c->runs_n = r.n;
+        (void)tcpsm__runs_squeeze(&r, 1);
+    tcpsm__runs_put(c, &r);
+    tcpsm__runs_put(&old, &r);
     if (c->table_cap == 0) { /* the inline tables are dead from now on */
         memset(c->run_end, 0, sizeof c->run_end);
         memset(c->run_first, 0, sizeof c->run_first);
@@ -6319,13 +7656,21 @@ TCPSM_DEF void tcpsm_status(const tcpsm_conn *c, struct tcpsm_info *i)
     i->sack = tcpsm__sack_on(c) != 0;
     i->scaling = tcpsm__is(c, TCPSM__F_WS) != 0;
     i->in_recovery = tcpsm__is(c, TCPSM__F_RECOVERY) != 0;
+    if (tcpsm__is2(c, TCPSM__N_LOSS))
+        i->in_recovery = 2;
+    i->reordering = tcpsm__is2(c, TCPSM__N_REORDER) != 0;
+    i->sacked = tcpsm__runs_bytes(&r, TCPSM__R_SACKED);
+    i->lost = tcpsm__runs_bytes(&r, TCPSM__R_LOST);
+#if !TCPSM__TINY
+    i->rack_rtt_us = tcpsm__size_dec(c->rack_rtt);
+    if (tcpsm__sack_on(c))
+        i->reo_wnd_us = tcpsm__reo_wnd(c);
+#endif
     i->backoff = c->backoff;
     i->dupacks = c->dupacks;
     i->tos_seen = c->tos_seen;
     i->soft_error = c->soft;
-    i->cc_id = TCPSM_CC_NEWRENO;
-    if (c->p.cc != NULL)
-        i->cc_id = (uint8_t)c->p.cc->id;
+    i->cc_id = (uint8_t)tcpsm__cc_id(c->p.cc);
     i->persist = tcpsm__rtx_kind(c) == TCPSM__RTX_PERSIST;
     i->keepalive = tcpsm__is(c, TCPSM__F_KEEP) != 0;
     i->mtu = c->mtu;
@@ -6493,7 +7838,7 @@ TCPSM__FN int tcpsm__check_numbers(const tcpsm_conn *c)
         return 8;
     if (tcpsm__bytes_zero(c->key, 16))
         return 7;
-    if (kind > TCPSM__RTX_FLUSH || (c->timers >> 6) != 0)
+    if (kind > TCPSM__RTX_REO || (c->timers >> 7) != 0)
         return 50;
     if (kind == TCPSM__RTX_NONE && (c->timers & TCPSM__T_RTX))
         return 51;
@@ -6517,6 +7862,29 @@ TCPSM__FN int tcpsm__check_numbers(const tcpsm_conn *c)
     return 0;
 }
 
+TCPSM__FN int tcpsm__check_recovery(const tcpsm_conn *c)
+{
+    uint32_t kind = tcpsm__rtx_kind(c);
+    if (tcpsm__is2(c, TCPSM__N_REO) && kind != TCPSM__RTX_REO)
+        return 70;
+    if (tcpsm__is2(c, TCPSM__N_TLP_DUE) && kind != TCPSM__RTX_TLP)
+        return 71;
+    if (tcpsm__is2(c, TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2) &&
+        !tcpsm__is2(c, TCPSM__N_LOSS))
+        return 72;
+    if (tcpsm__is2(c, TCPSM__N_TLP) &&
+        (tcpsm__prr_on(c) ||
+         c->u.open.tlp_end - c->snd_una > tcpsm__outstanding(c)))
+        return 73;
+    if (tcpsm__is(c, TCPSM__F_RECOVERY) && tcpsm__is2(c, TCPSM__N_LOSS))
+        return 74;
+#if !TCPSM__TINY
+    if ((c->pace & 15u) == 0 || c->pace >> 4 == 0)
+        return 75;
+#endif
+    return 0;
+}
+
 TCPSM__FN int tcpsm__check_knobs(const tcpsm_conn *c)
 {
     uint32_t d = tcpsm__k_dec(c->k_ack_delay), m = tcpsm__k_dec(c->k_rto_max);
@@ -6530,7 +7898,7 @@ TCPSM__FN int tcpsm__check_knobs(const tcpsm_conn *c)
         return 63;
     if (tcpsm__k_dec(c->k_rto_min) > 60000000u)
         return 64;
-    if (tcpsm__k_dec(c->k_clock) > 10000000u)
+    if (tcpsm__tick_us(c) > 10000000u || tcpsm__tick_us(c) == 0)
         return 65;
     if (c->k_keep_idle == TCPSM__K_OFF || c->k_msl == TCPSM__K_OFF ||
         c->k_keep_interval == TCPSM__K_OFF)
@@ -6549,6 +7917,8 @@ TCPSM_DEF tcpsm_ret tcpsm_check(const tcpsm_conn *c)
         e = tcpsm__check_tables(c);
     if (e == 0)
         e = tcpsm__check_flags(c);
+    if (e == 0)
+        e = tcpsm__check_recovery(c);
     return -(tcpsm_ret)e;
 }
 
@@ -6600,7 +7970,7 @@ TCPSM_DEF uint32_t tcpsm_version(void)
 #define TCPSM__BLOB_FIELDS(F32, F16, F8, FB)                                 \
     F32(1, rcv_nxt) F32(2, rcv_edge) F32(3, last_ack) F32(4, rcv_len)        \
     F32(5, snd_una) F32(6, snd_nxt) F32(7, snd_wnd) F32(8, snd_wl1)          \
-    F32(9, snd_len) F32(10, cc.cwnd) F32(11, cc.ssthresh) F32(12, cc.w[0])   \
+    F32(9, snd_len) F32(10, cc.cwnd) F32(11, cc.ssthresh)                    \
     F32(13, flags) F32(14, srtt) F32(15, rttvar) F32(16, min_rtt)            \
     F32(17, ts_recent) F32(18, snd_up) F32(19, rcv_up) F32(20, recover)      \
     F32(21, eor) F32(22, dsack_seq[0]) F32(23, dsack_seq[1])                 \
@@ -6611,13 +7981,23 @@ TCPSM_DEF uint32_t tcpsm_version(void)
     F16(44, k_uto) F16(45, k_keep_idle) F16(46, k_keep_interval)             \
     F16(47, k_msl) F16(48, k_linger) F16(49, lowat) F16(50, dsack_len[0])    \
     F16(51, dsack_len[1])                                                    \
-    F8(60, state) F8(61, scales) F8(62, sack_seen) F8(63, tos)               \
+    F16(52, min_next)                                                        \
+    F8(60, state) F8(61, scales) F8(63, tos)                                 \
     F8(64, ttl) F8(65, tos_seen) F8(66, error) F8(67, soft)                  \
     F8(68, dupacks) F8(69, backoff) F8(70, probes) F8(71, owed)              \
     F8(72, ack_segs) F8(73, ack_every) F8(74, quick) F8(75, chal_n)          \
     F8(76, chal_limit) F8(77, keep_count) F8(78, iw) F8(79, timers)          \
     F8(80, more)                                                             \
     FB(90, local) FB(91, remote)
+/* These may be missing, and are then zero. */
+#if TCPSM__TINY
+#define TCPSM__BLOB_MORE(F32, F16, F8) F32(12, cc.w[0]) F32(24, flags2)
+#else
+#define TCPSM__BLOB_MORE(F32, F16, F8)                                       \
+    F32(12, cc.w[0]) F32(24, flags2) F32(25, cc.w[1]) F32(26, cc.w[2])       \
+    F32(27, cc.w[3]) F32(28, rack_end) F16(53, rack_rtt)                     \
+    F16(54, prior_cwnd) F16(55, prior_ssthresh) F8(81, reo) F8(82, undo_n)
+#endif
 /* clang-format on */
 enum {
     TCPSM__TAG_END = 0,
@@ -6630,7 +8010,14 @@ enum {
     TCPSM__TAG_RANGES,      /* start, end, order */
     TCPSM__TAG_RECEIVED,    /* the readable bytes */
     TCPSM__TAG_HELD,        /* the bytes of each range, in their order */
-    TCPSM__TAG_SEND         /* the send ring */
+    TCPSM__TAG_SEND,        /* the send ring */
+    TCPSM__TAG_CC,          /* the controller's id: whose words they are */
+    TCPSM__TAG_PRR,         /* in recovery: delivered, out, RecoverFS */
+    TCPSM__TAG_OPEN,        /* else: the round's end, the probe's */
+    TCPSM__TAG_RACK_AGE,    /* us since RACK's segment was sent */
+    TCPSM__TAG_PACE,        /* us until pacing allows the next */
+    TCPSM__TAG_MTU,         /* bytes, or 2^20 us until the next search */
+    TCPSM__TAG_ACC          /* RFC 9768's byte counters */
 };
 
 struct tcpsm__blob {
@@ -6693,8 +8080,32 @@ TCPSM__FN void tcpsm__blob_times(struct tcpsm__blob *b, const tcpsm_conn *c,
                       (uint16_t)((uint16_t)(now >> 30) - c->ts_age), 2);
     tcpsm__blob_entry(b, TCPSM__TAG_CHAL_AGE,
                       (uint16_t)((uint16_t)(now >> 16) - c->chal_at), 2);
-    tcpsm__blob_entry(b, TCPSM__TAG_SENT_AGE, tcpsm__ticks(now) - c->sent_at,
+    if (tcpsm__prr_on(c)) {
+        tcpsm__blob_head(b, TCPSM__TAG_PRR, 12);
+        tcpsm__blob_int(b, c->u.prr.delivered, 4);
+        tcpsm__blob_int(b, c->u.prr.out, 4);
+        tcpsm__blob_int(b, c->u.prr.flight, 4);
+    } else {
+        tcpsm__blob_entry(b, TCPSM__TAG_SENT_AGE,
+                          tcpsm__ticks(now) - c->u.open.sent_at, 4);
+        tcpsm__blob_head(b, TCPSM__TAG_OPEN, 8);
+        tcpsm__blob_int(b, c->u.open.round_end, 4);
+        tcpsm__blob_int(b, c->u.open.tlp_end, 4);
+    }
+    tcpsm__blob_entry(b, TCPSM__TAG_CC, tcpsm__cc_id(c->p.cc), 4);
+#if !TCPSM__TINY
+    tcpsm__blob_entry(b, TCPSM__TAG_RACK_AGE, (uint32_t)now - c->rack_xmit,
                       4);
+    t = c->timers & TCPSM__T_PACE ? tcpsm__at32(c, c->pace_at) : 0;
+    tcpsm__blob_entry(b, TCPSM__TAG_PACE, t > now ? t - now : 0, 4);
+    tcpsm__blob_entry(b, TCPSM__TAG_MTU,
+                      tcpsm__is2(c, TCPSM__N_RAISE)
+                          ? (uint16_t)(c->pmtu - (uint16_t)(now >> 20))
+                          : c->pmtu,
+                      2);
+    tcpsm__blob_head(b, TCPSM__TAG_ACC, 12);
+    tcpsm__blob_raw(b, c->acc, 12);
+#endif
     tcpsm__blob_head(b, TCPSM__TAG_TIMERS, 32);
     for (i = 1; i <= TCPSM__T_UTO; i <<= 1) {
         t = c->timers & i ? tcpsm__timer(c, i) : 0;
@@ -6764,6 +8175,7 @@ TCPSM_DEF tcpsm_ret tcpsm_export(const tcpsm_conn *c, void *p, uint32_t cap,
     tcpsm__blob_head(&b, tag, 16);                                           \
     tcpsm__blob_raw(&b, c->m, 16);
     TCPSM__BLOB_FIELDS(TCPSM__F32, TCPSM__F16, TCPSM__F8, TCPSM__FB)
+    TCPSM__BLOB_MORE(TCPSM__F32, TCPSM__F16, TCPSM__F8)
 #undef TCPSM__F32
 #undef TCPSM__F16
 #undef TCPSM__F8
@@ -6858,7 +8270,7 @@ TCPSM__FN int tcpsm__import_fields(tcpsm_conn *c, const uint8_t *p,
                                    uint32_t n)
 {
     struct tcpsm__entry e;
-    int bad = 0;
+    int bad = 0, gone = 0;
 #define TCPSM__F32(tag, m) c->m = tcpsm__blob_get(p, n, tag, 4, &bad);
 #define TCPSM__F16(tag, m)                                                   \
     c->m = (uint16_t)tcpsm__blob_get(p, n, tag, 2, &bad);
@@ -6873,7 +8285,58 @@ TCPSM__FN int tcpsm__import_fields(tcpsm_conn *c, const uint8_t *p,
 #undef TCPSM__F16
 #undef TCPSM__F8
 #undef TCPSM__FB
+#define TCPSM__F32(tag, m) c->m = tcpsm__blob_get(p, n, tag, 4, &gone);
+#define TCPSM__F16(tag, m)                                                   \
+    c->m = (uint16_t)tcpsm__blob_get(p, n, tag, 2, &gone);
+#define TCPSM__F8(tag, m)                                                    \
+    c->m = (uint8_t)tcpsm__blob_get(p, n, tag, 1, &gone);
+    TCPSM__BLOB_MORE(TCPSM__F32, TCPSM__F16, TCPSM__F8)
+#undef TCPSM__F32
+#undef TCPSM__F16
+#undef TCPSM__F8
     return !bad;
+}
+
+/* Loss recovery's state. What is missing is as at its beginning. */
+TCPSM__FN void tcpsm__import_recovery(tcpsm_conn *c, const uint8_t *p,
+                                      uint32_t n)
+{
+    struct tcpsm__entry e;
+    int gone = 0;
+    uint32_t id = tcpsm__blob_get(p, n, TCPSM__TAG_CC, 4, &gone);
+    if (gone || id != tcpsm__cc_id(c->p.cc))
+        memset(c->cc.w, 0, sizeof c->cc.w); /* another's words */
+    c->min_age = (uint8_t)(c->now >> 26);
+    c->u.open.round_end = c->snd_nxt;
+    if (tcpsm__blob_find(p, n, TCPSM__TAG_OPEN, &e) && e.len == 8) {
+        c->u.open.round_end = tcpsm__get32(e.p);
+        c->u.open.tlp_end = tcpsm__get32(e.p + 4);
+    }
+    if (tcpsm__prr_on(c)) {
+        memset(&c->u, 0, sizeof c->u);
+        if (tcpsm__blob_find(p, n, TCPSM__TAG_PRR, &e) && e.len == 12) {
+            c->u.prr.delivered = tcpsm__get32(e.p);
+            c->u.prr.out = tcpsm__get32(e.p + 4);
+            c->u.prr.flight = tcpsm__get32(e.p + 8);
+        }
+    }
+#if !TCPSM__TINY
+    if (id == TCPSM_CC_CUBIC && c->cc.ssthresh != TCPSM__MAX_CWND)
+        c->cc.w[3] &= TCPSM__CU_FAST; /* its epoch was another clock's */
+    c->rack_xmit = tcpsm__now32(c) -
+                   tcpsm__blob_get(p, n, TCPSM__TAG_RACK_AGE, 4, &gone);
+    if (tcpsm__blob_find(p, n, TCPSM__TAG_PACE, &e) && e.len == 4 &&
+        (c->timers & TCPSM__T_PACE))
+        c->pace_at = tcpsm__now32(c) + (tcpsm__get32(e.p) & 0xFFFFFFu);
+    if (tcpsm__blob_find(p, n, TCPSM__TAG_MTU, &e) && e.len == 2) {
+        c->pmtu = tcpsm__get16(e.p);
+        if (tcpsm__is2(c, TCPSM__N_RAISE))
+            c->pmtu =
+                (uint16_t)((c->pmtu & 1023u) + (uint32_t)(c->now >> 20));
+    }
+    if (tcpsm__blob_find(p, n, TCPSM__TAG_ACC, &e) && e.len == 12)
+        memcpy(c->acc, e.p, 12);
+#endif
 }
 
 TCPSM__FN int tcpsm__import_times(tcpsm_conn *c, const uint8_t *p, uint32_t n)
@@ -6889,8 +8352,10 @@ TCPSM__FN int tcpsm__import_times(tcpsm_conn *c, const uint8_t *p, uint32_t n)
     c->chal_at =
         (uint16_t)((uint16_t)(c->now >> 16) -
                    tcpsm__blob_get(p, n, TCPSM__TAG_CHAL_AGE, 2, &bad));
-    c->sent_at = tcpsm__ticks(c->now) -
-                 tcpsm__blob_get(p, n, TCPSM__TAG_SENT_AGE, 4, &bad);
+    if (!tcpsm__prr_on(c))
+        c->u.open.sent_at =
+            tcpsm__ticks(c->now) -
+            tcpsm__blob_get(p, n, TCPSM__TAG_SENT_AGE, 4, &bad);
     if (!tcpsm__blob_find(p, n, TCPSM__TAG_TIMERS, &e) || e.len != 32)
         return 0;
     for (i = 0, k = 1; i < 4; i++, k <<= 1) {
@@ -6910,6 +8375,7 @@ TCPSM__FN int tcpsm__import_runs(tcpsm_conn *c, const uint8_t *p, uint32_t n)
     struct tcpsm__entry e;
     struct tcpsm__runs r = tcpsm__runs_of(c);
     uint32_t i, count, prev = 0, d;
+    r.oof = 0;
     tcpsm__blob_find(p, n, TCPSM__TAG_RUNS, &e);
     count = e.len / 10;
     if (e.len % 10 != 0)
@@ -6920,16 +8386,18 @@ TCPSM__FN int tcpsm__import_runs(tcpsm_conn *c, const uint8_t *p, uint32_t n)
             return 0;
         prev = d;
         if (r.n == r.cap)
-            tcpsm__runs_squeeze(&r);
+            (void)tcpsm__runs_squeeze(&r, 1);
         r.end[r.n] = tcpsm__get32(e.p + 10 * i);
         r.first[r.n] = tcpsm__now32(c) - tcpsm__get32(e.p + 10 * i + 4);
         r.meta[r.n] = tcpsm__get16(e.p + 10 * i + 8);
-        if (r.meta[r.n] >> 11 > 27)
+        if (r.meta[r.n] >> 11 > 27 ||
+            (r.meta[r.n] & TCPSM__R_OUT) == TCPSM__R_OUT)
             return 0;
         r.n++;
+        r.oof = tcpsm__runs_bytes(&r, TCPSM__R_OUT);
         TCPSM_STEP();
     }
-    c->runs_n = r.n;
+    tcpsm__runs_put(c, &r);
     return prev == c->snd_nxt - c->snd_una;
 }
 
@@ -7049,9 +8517,13 @@ TCPSM__FN tcpsm_ret tcpsm__import_all(tcpsm_conn *c, const uint8_t *p,
     const uint32_t mine = TCPSM_GATHER | TCPSM_TX_PARTIAL | TCPSM_TX_ZERO |
                           TCPSM_LOOPBACK | TCPSM_GSO;
     tcpsm_ret e;
+    uint32_t flags2;
+    flags2 = c->flags2 & TCPSM__N_CONFIG;
     if (!tcpsm__import_fields(c, p, n))
         return TCPSM_E_BLOB;
     c->opts = (uint16_t)((c->opts & ~mine) | (opts & mine));
+    c->flags2 = (c->flags2 & ~TCPSM__N_CONFIG) | flags2;
+    tcpsm__import_recovery(c, p, n);
     c->flags &= ~TCPSM__F_WOKEN;
     e = tcpsm__import_rings(c, p, n);
     if (e < 0)
