@@ -331,7 +331,7 @@ struct tcpsm_counters {
      ecn      CE marks were reported, at most once a round: set both
      undo     the last reduction was spurious; cwnd and ssthresh have
               been restored
-   delivered and interval_us are a rate sample: so many bytes in so long.
+   delivered and interval_us, a rate sample, are not filled in yet.
    docs/recovery.md has a controller of one's own. */
 #define TCPSM_CC_WORDS (TCPSM__TINY ? 1 : 4)
 typedef struct {
@@ -352,7 +352,7 @@ typedef struct {
     uint8_t app_limited;             /* the window was not full */
     uint8_t round_start;             /* first ACK of a new round trip */
     uint8_t again; /* timeout: not the first for this data */
-    uint8_t zero;
+    uint8_t paced; /* bursts are none of your concern */
 } tcpsm_cc_event;
 typedef struct tcpsm_cc {
     uint32_t id; /* TCPSM_CC_*, or your own >= 128; < 256 */
@@ -2424,13 +2424,16 @@ TCPSM__FN void tcpsm__rtt_sample(struct tcpsm__rtt *t, uint32_t r,
         t->srtt -= (t->srtt - r) >> (3 + shift);
 }
 
-/* RFC6298-1, -5, -6, -9 and, after a lost SYN, -14. */
+/* RFC6298-1, -5, -6, -9 and, after a lost SYN, -14. Note: where the variance
+   has vanished, a round trip's worth, up to lo, stays as a margin for the
+   peer's delayed ACK and for probes. */
 TCPSM__FN uint32_t tcpsm__rtt_rto(const struct tcpsm__rtt *t, uint32_t g,
                                   uint32_t lo, uint32_t hi, int syn_lost)
 {
     uint32_t rto = syn_lost ? 3000000u : 1000000u;
     if (t->srtt != 0)
-        rto = t->srtt + tcpsm__max(g, 4 * t->rttvar);
+        rto = t->srtt + tcpsm__max(tcpsm__max(g, 4 * t->rttvar),
+                                   tcpsm__min(lo, t->srtt));
     return tcpsm__min(tcpsm__max(rto, lo), hi);
 }
 
@@ -2525,12 +2528,14 @@ TCPSM__FN uint32_t tcpsm__hystart(tcpsm_cc_state *s, const tcpsm_cc_event *e)
 /* RFC9406-1 (byte counting; RFC5681-6 has L = 1), RFC9438-12 */
 TCPSM__FN void tcpsm__slow_start(tcpsm_cc_state *s, const tcpsm_cc_event *e)
 {
-    uint32_t by = 1;
+    uint32_t by = 1, acked = e->acked;
 #if !TCPSM__TINY
     if (s->ssthresh == TCPSM__MAX_CWND)
         by = tcpsm__hystart(s, e);
 #endif
-    s->cwnd += tcpsm__min(e->acked, TCPSM__CC_L * e->mss) / by;
+    if (!e->paced)
+        acked = tcpsm__min(acked, TCPSM__CC_L * e->mss);
+    s->cwnd += acked / by;
 }
 
 /* RFC 6928: about ten segments; RFC 5681 s3.1's bounds for a large MSS
@@ -2598,17 +2603,20 @@ TCPSM__FN void tcpsm__ecn_cut(tcpsm_cc_state *s, const tcpsm_cc_event *e,
 #define TCPSM__CU_EPOCH 0x80000000u
 #define TCPSM__CU_FAST 0x40000000u
 #define TCPSM__CU_ACC 0x3FFFFFFFu
-#define TCPSM__CU_FAR 50000u /* 51 s from the plateau: as far as 64 bits do */
+#define TCPSM__CU_FAR 50000u /* 51 s: as far as 64 bits reach */
 
-/* C d^3 MSS, d in ticks: 0.4 * (1.024 ms)^3 = 0.92234 / 2^31 */
+/* C d^3 MSS, d in ticks: 0.4 * (1.024 ms)^3 = 0.92234 / 2^31. Far from the
+   plateau in eighths of a tick's precision. */
 TCPSM__FN uint32_t tcpsm__cubed(uint32_t d, uint32_t mss)
 {
+    uint32_t far = d > TCPSM__CU_FAR;
     uint64_t x;
-    d = tcpsm__min(d, TCPSM__CU_FAR);
+    d = tcpsm__min(far ? d >> 3 : d, TCPSM__CU_FAR);
     x = (uint64_t)d * d;
     x = (x * d) >> 10;
     x = x * (mss * 60446u >> 6);
-    return (uint32_t)tcpsm__min64(x >> 31, TCPSM__MAX_CWND);
+    x >>= far ? 22 : 31;
+    return (uint32_t)tcpsm__min64(x, TCPSM__MAX_CWND);
 }
 
 /* The inverse: ticks until C d^3 MSS makes up for so many bytes. */
@@ -2719,9 +2727,11 @@ TCPSM__FN void tcpsm__cubic_prior(tcpsm_cc_state *s)
     s->w[3] = fast;
 }
 
+/* RFC9438-7: of cwnd, not of the flight: what is not used does not grow, and
+   goes when idle. */
 TCPSM__FN void tcpsm__cubic_loss(tcpsm_cc_state *s, const tcpsm_cc_event *e)
 {
-    uint32_t w = tcpsm__muldiv(e->flight, 7, 10);
+    uint32_t w = tcpsm__muldiv(s->cwnd, 7, 10);
     tcpsm__cubic_prior(s);
     s->ssthresh = tcpsm__max(w, 2 * e->mss);
     s->cwnd = s->ssthresh;
@@ -2731,7 +2741,7 @@ TCPSM__FN void tcpsm__cubic_loss(tcpsm_cc_state *s, const tcpsm_cc_event *e)
 TCPSM__FN void tcpsm__cubic_timeout(tcpsm_cc_state *s,
                                     const tcpsm_cc_event *e)
 {
-    uint32_t w = tcpsm__muldiv(e->flight, 7, 10);
+    uint32_t w = tcpsm__muldiv(s->cwnd, 7, 10);
     if (!e->again)
         s->ssthresh = tcpsm__max(w, 2 * e->mss);
     s->cwnd = e->mss;
@@ -2971,7 +2981,7 @@ TCPSM__FN uint32_t tcpsm__prr_count(struct tcpsm__prr *p, uint32_t delivered,
             n += mss; /* slow start, to catch up */
         n = tcpsm__min(ssthresh - inflight, n);
     }
-    if (p->out == 0 && n == 0)
+    if (p->out == 0 && n < mss)
         n = mss; /* force the fast retransmission */
     return n;
 }
@@ -4968,7 +4978,7 @@ TCPSM__FN void tcpsm__advance(tcpsm_conn *c, const struct tcpsm__seg *s)
 TCPSM__FN void tcpsm__grow(tcpsm_conn *c, tcpsm_cc_event *e, uint32_t acked,
                            uint32_t flight, const struct tcpsm__delivery *d)
 {
-    if (tcpsm__seq_lt(c->u.open.round_end, c->snd_una)) {
+    if (tcpsm__seq_le(c->u.open.round_end, c->snd_una)) {
         c->u.open.round_end = c->snd_nxt;
         c->flags2 &= ~TCPSM__N_DSACKED;
         e->round_start = 1;
@@ -4977,6 +4987,7 @@ TCPSM__FN void tcpsm__grow(tcpsm_conn *c, tcpsm_cc_event *e, uint32_t acked,
     e->sacked = d->sacked;
     e->rtt_us = d->has_sample ? tcpsm__max(d->sample, 1) : 0;
     e->app_limited = (uint8_t)tcpsm__app_limited(c, flight);
+    e->paced = (uint8_t)tcpsm__is2(c, TCPSM__N_PACE);
     tcpsm__cc(c, TCPSM__CC_ACKED, e);
 }
 
@@ -5156,12 +5167,16 @@ TCPSM__FN void tcpsm__enter_recovery(tcpsm_conn *c, uint32_t flight,
     tcpsm__cc(c, TCPSM__CC_LOSS, &e);
     c->recover = c->snd_nxt;
     c->flags |= TCPSM__F_RECOVERY;
+    c->flags2 &= ~TCPSM__N_DSACKED; /* a round of its own */
     memset(&c->u, 0, sizeof c->u);
     c->u.prr.flight = tcpsm__outstanding(c) - sacked + delivered;
     TCPSM__COUNT(c, fast_retransmits, 1);
 }
 
-/* RFC9937-3 to -7, on every ACK that begins or goes on with recovery. */
+/* RFC9937-3 to -7, on every ACK that begins or goes on with recovery. Note:
+   when nothing is in flight at its beginning, there is no ACK clock to keep
+   to (a tail was lost, and a probe told); what RFC 3390 lets a new
+   connection send, three segments, but no more than ssthresh, goes out. */
 TCPSM__FN void tcpsm__reduce(tcpsm_conn *c, uint32_t delivered, int safe)
 {
     struct tcpsm__prr p;
@@ -5171,6 +5186,8 @@ TCPSM__FN void tcpsm__reduce(tcpsm_conn *c, uint32_t delivered, int safe)
     p.flight = c->u.prr.flight;
     n = tcpsm__prr_count(&p, delivered, inflight, c->cc.ssthresh,
                          tcpsm__smss(c), safe);
+    if (p.out == 0 && inflight == 0)
+        n = tcpsm__max(n, tcpsm__min(3 * tcpsm__smss(c), c->cc.ssthresh));
     c->u.prr.delivered = p.delivered;
     c->cc.cwnd =
         tcpsm__min(tcpsm__max(inflight + n, tcpsm__smss(c)), TCPSM__MAX_CWND);
@@ -5263,7 +5280,12 @@ TCPSM__FN void tcpsm__scoreboard(tcpsm_conn *c, const struct tcpsm__seg *s,
 {
     struct tcpsm__runs r = tcpsm__runs_of(c);
     uint32_t i, a, b, out = tcpsm__outstanding(c), una = s->ack - c->snd_una;
+    uint8_t echo;
     tcpsm__delivery_begin(c, s, &r, d);
+    /* the echo is of what was last at the left edge (RFC7323-11): it says
+       nothing about what is only SACKed */
+    echo = d->has_echo;
+    d->has_echo = 0;
     for (i = dsack != 0; i < s->nsack && r.n != 0; i++) {
         a = s->sack[2 * i] - c->snd_una;
         b = s->sack[2 * i + 1] - c->snd_una;
@@ -5271,6 +5293,7 @@ TCPSM__FN void tcpsm__scoreboard(tcpsm_conn *c, const struct tcpsm__seg *s,
             tcpsm__runs_sack(&r, s->sack[2 * i], s->sack[2 * i + 1], d);
         TCPSM_STEP();
     }
+    d->has_echo = echo;
     if (una != 0)
         tcpsm__runs_ack(&r, s->ack, d);
     tcpsm__runs_put(c, &r);
