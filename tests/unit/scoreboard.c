@@ -146,6 +146,8 @@ static void prr(uint32_t delivered, int advanced)
     }
     if (m.prr_out == 0 && n < MSS) /* octets: less than a segment is none */
         n = MSS;
+    if (m.prr_out == 0 && inflight == 0 && n < 3 * MSS) /* see the header */
+        n = ss < 3 * MSS ? ss : 3 * MSS;
     if (s.trace)
         printf("  prr: delivered %llu of %llu, out %llu, inflight %u, "
                "ssthresh %u: %lld; cwnd %u\n",
@@ -181,6 +183,7 @@ static void detect(void)
     m.newly_lost = m.lost > was;
     if (m.lost > was && !m.recovery) {
         m.recovery = 1;
+        m.dsack_round = 0;
         m.recover = m.nxt;
     }
 }
@@ -209,7 +212,7 @@ static uint32_t model_ack(uint32_t ack, uint32_t b[4][2], uint32_t n)
     uint32_t i, k, from, to, delivered = 0, top = m.fack, sacked = 0;
     tcpsm_time xmit = 0;
     uint32_t end = 0;
-    int dsack = 0, exits = 0, advanced = ack > m.una;
+    int dsack = 0, exits = 0, advanced = ack > m.una, was = m.recovery;
 
     if (ack > m.nxt)
         return 0;
@@ -268,8 +271,10 @@ static uint32_t model_ack(uint32_t ack, uint32_t b[4][2], uint32_t n)
     }
     if (exits || (advanced && m.sacked + m.lost == 0))
         m.segs = 0;
-    /* step 4 */
-    if (m.dsack_round && m.una >= m.dsack_nxt)
+    /* step 4; with a fast recovery as one round */
+    if (was == 1 && m.recovery != 1 && m.dsack_round)
+        m.dsack_nxt = m.nxt;
+    else if (was != 1 && m.dsack_round && m.una >= m.dsack_nxt)
         m.dsack_round = 0;
     if (!m.dsack_round && dsack) {
         m.dsack_round = 1;
@@ -317,9 +322,10 @@ static void show(const char *when)
 
     if (!s.trace)
         return;
-    printf("%s t %llu una %u nxt %u rack %llu/%u rtt %u:", when,
+    printf("%s t %llu una %u nxt %u rack %llu/%u rtt %u reo %u (%u):", when,
            (unsigned long long)w.p.now, m.una, m.nxt,
-           (unsigned long long)m.xmit, m.end, m.rtt);
+           (unsigned long long)m.xmit, m.end, m.rtt, reo_wnd(),
+           stream_info().reo_wnd_us);
     for (k = m.una; k < m.nxt; k += MSS)
         printf(" %s%s%llu",
                oct[k].sacked ? "S"
@@ -453,7 +459,7 @@ static void ack(uint32_t no, uint32_t b[4][2], uint32_t n)
     wire__in(text);
     m.min_rtt = stream_info().min_rtt_us;
     m.srtt = stream_info().srtt_us;
-    was = m.recovery;
+    was = COUNT(undone) == m.undone ? m.recovery : 0;
     una = m.una;
     delivered = model_ack(no, b, n);
     detect();

@@ -298,8 +298,8 @@ TEST(the_fin_in_a_probe)
 /* ---- a probe at a time (RFC8985-12) ------------------------------------ */
 
 /* RFC 8985 s3.4, figure 1: P1 to P3 of four are lost; the probe is P3, its
-   SACK says the rest. PRR sends one for one, so P2 goes after P1's arrival
-   (the lost retransmission of the figure: see rack.c). No timeout. */
+   SACK says the rest; P1's retransmission is lost, P2's says so. No
+   timeout. */
 TEST(RFC8985_s3_4_figure_1)
 {
     loss_begin();
@@ -314,10 +314,11 @@ TEST(RFC8985_s3_4_figure_1)
     IN("A 1 ack 1001 sack 3001:4001");  /* 5a */
     CHECK_EQ(stream_info().lost, 2000); /* 5b */
     OUT("A 1001 ack 1 len 1000");       /* 5c */
+    OUT("A 2001 ack 1 len 1000");
     NONE();
     AT(0.6);
-    IN("A 1 ack 2001 sack 3001:4001");
-    OUT("A 2001 ack 1 len 1000");
+    IN("A 1 ack 1001 sack 2001:4001"); /* P2; 7a */
+    OUT("A 1001 ack 1 len 1000");      /* 7b */
     NONE();
     AT(0.7);
     IN("A 1 ack 4001"); /* 8 */
