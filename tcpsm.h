@@ -3375,12 +3375,23 @@ TCPSM__FN void tcpsm__disarm(tcpsm_conn *c, uint32_t which)
         c->uto_lo = c->uto_hi = 0;
 }
 
-/* The earliest armed timer; *which 0: none. */
+#if !TCPSM__TINY
+TCPSM__FN int tcpsm__waits_for_pace(const tcpsm_conn *c);
+#endif
+
+/* The earliest armed timer; *which 0: none. Pacing counts only where all
+   else allows sending. */
 TCPSM__FN tcpsm_time tcpsm__earliest(const tcpsm_conn *c, uint32_t *which)
 {
     tcpsm_time t, best = TCPSM_NEVER;
     uint32_t i;
     *which = 0;
+#if !TCPSM__TINY
+    if (tcpsm__waits_for_pace(c)) {
+        best = tcpsm__at32(c, c->pace_at);
+        *which = TCPSM__T_PACE;
+    }
+#endif
     if (!(c->timers & TCPSM__T_ALL))
         return best;
     for (i = 1; i <= TCPSM__T_UTO; i <<= 1) {
@@ -3394,6 +3405,14 @@ TCPSM__FN tcpsm_time tcpsm__earliest(const tcpsm_conn *c, uint32_t *which)
     }
     return best;
 }
+
+#if !TCPSM__TINY
+TCPSM__FN void tcpsm__unpace(tcpsm_conn *c)
+{
+    c->timers = (uint8_t)(c->timers & ~TCPSM__T_PACE);
+    c->pace_at = 0;
+}
+#endif
 
 TCPSM__FN void tcpsm__pin48(tcpsm_conn *c, uint32_t which, tcpsm_time now)
 {
@@ -3409,6 +3428,10 @@ TCPSM__FN void tcpsm__tick(tcpsm_conn *c, tcpsm_time now)
     const tcpsm_time far = (tcpsm_time)1 << 30;
     if (now <= c->now)
         return;
+#if !TCPSM__TINY
+    if ((c->timers & TCPSM__T_PACE) && tcpsm__at32(c, c->pace_at) <= now)
+        tcpsm__unpace(c);
+#endif
     if (now - c->now > far) {
         if ((c->timers & TCPSM__T_RTX) &&
             tcpsm__at32(c, c->rtx_at) + far < now)
@@ -3981,7 +4004,8 @@ TCPSM__FN void tcpsm__sync(tcpsm_conn *c)
         tcpsm__arm(c, TCPSM__T_RTX, tcpsm__rtx_time(c, rtx));
     if (aux != tcpsm__aux_kind(c)) {
         tcpsm__disarm(c, TCPSM__T_AUX);
-        c->timers = (uint8_t)((c->timers & TCPSM__T_ALL) | aux << 4);
+        c->timers = (uint8_t)((c->timers & (TCPSM__T_ALL | TCPSM__T_PACE)) |
+                              aux << 4);
         if (aux == TCPSM__AUX_KEEP)
             c->probes = 0;
     }
@@ -4010,9 +4034,25 @@ enum {
     TCPSM__DO_SYNC
 };
 
+/* Must text wait for its time? What a timeout resends never does. */
+TCPSM__FN int tcpsm__held(const tcpsm_conn *c)
+{
+    return (c->timers & TCPSM__T_PACE) && !tcpsm__is(c, TCPSM__F_FORCE);
+}
+
+#if !TCPSM__TINY
+TCPSM__FN int tcpsm__waits_for_pace(const tcpsm_conn *c)
+{
+    uint32_t run;
+    return tcpsm__held(c) && (tcpsm__resend_len(c, &run) != 0 ||
+                              tcpsm__new_len(c) != 0 || tcpsm__bare_fin(c));
+}
+#endif
+
 TCPSM__FN int tcpsm__plan(const tcpsm_conn *c)
 {
     uint32_t run;
+    int held = tcpsm__held(c);
     if (tcpsm__is(c, TCPSM__F_RST_DUE))
         return TCPSM__DO_RST;
     if (c->state <= TCPSM_LISTEN)
@@ -4023,12 +4063,12 @@ TCPSM__FN int tcpsm__plan(const tcpsm_conn *c)
         return TCPSM__DO_SYN;
     if (c->owed != 0)
         return TCPSM__DO_DUPACK;
-    if (tcpsm__resend_len(c, &run) != 0)
+    if (!held && tcpsm__resend_len(c, &run) != 0)
         return TCPSM__DO_RESEND;
     if (tcpsm__is2(c, TCPSM__N_TLP_DUE) && c->runs_n != 0 &&
         tcpsm__want_rtx(c) == TCPSM__RTX_TLP)
         return TCPSM__DO_TLP;
-    if (tcpsm__new_len(c) != 0 || tcpsm__bare_fin(c))
+    if (!held && (tcpsm__new_len(c) != 0 || tcpsm__bare_fin(c)))
         return TCPSM__DO_DATA;
     if (tcpsm__is(c, TCPSM__F_PROBE_DUE) &&
         tcpsm__want_rtx(c) == TCPSM__RTX_PERSIST)
@@ -4118,6 +4158,9 @@ TCPSM__FN void tcpsm__flush(tcpsm_conn *c)
     memset(c->dsack_len, 0, sizeof c->dsack_len);
     tcpsm__disarm(c, TCPSM__T_ALL);
     c->timers = 0;
+#if !TCPSM__TINY
+    c->pace_at = 0;
+#endif
     c->more &= TCPSM__M_TS_VALID | TCPSM__M_SENT;
     c->eor = c->recover = c->snd_up = 0;
     c->ptb_mtu = 0;
@@ -6229,6 +6272,11 @@ TCPSM__FN void tcpsm__fire(tcpsm_conn *c, uint32_t which)
     TCPSM_TRACE(c, TCPSM_TRACE_TIMER, which, rtx);
     tcpsm__disarm(c, which);
     switch (which) {
+#if !TCPSM__TINY
+    case TCPSM__T_PACE:
+        tcpsm__unpace(c);
+        break;
+#endif
     case TCPSM__T_RTX:
         tcpsm__rtx_fires(c, rtx);
         break;
@@ -6465,6 +6513,50 @@ TCPSM__FN uint32_t tcpsm__fit(const tcpsm_conn *c, const tcpsm_out *out)
     return tcpsm__min(out->cap, 65495u) - hdr;
 }
 
+#if !TCPSM__TINY
+/* How long so many bytes take at the pacing rate: a multiple of cwnd / SRTT
+   (RFC9937-9). */
+TCPSM__FN uint32_t tcpsm__pace_time(const tcpsm_conn *c, uint32_t n)
+{
+    uint32_t q = c->cc.cwnd < c->cc.ssthresh ? c->pace >> 4 : c->pace & 15u;
+    return tcpsm__muldiv(n, c->srtt, tcpsm__max(c->cc.cwnd / 4 * q, 1));
+}
+
+/* The longest burst: two segments, or what a millisecond or a tick of the
+   clock is worth. */
+TCPSM__FN uint32_t tcpsm__pace_burst(const tcpsm_conn *c)
+{
+    return tcpsm__max(tcpsm__pace_time(c, 2 * tcpsm__smss(c)),
+                      tcpsm__max(1000, tcpsm__tick_us(c)));
+}
+
+/* n bytes went out: when may the next? pace_at runs ahead of now by what was
+   sent; once that is a burst, it holds. */
+TCPSM__FN void tcpsm__pace(tcpsm_conn *c, uint32_t n)
+{
+    uint32_t burst, ahead = c->pace_at - tcpsm__now32(c);
+    if (!tcpsm__is2(c, TCPSM__N_PACE) || c->srtt == 0)
+        return;
+    burst = tcpsm__pace_burst(c);
+    ahead = (ahead <= burst ? ahead : 0) +
+            tcpsm__min(tcpsm__pace_time(c, n), 0x10000000u);
+    c->pace_at = tcpsm__now32(c) + ahead;
+    if (ahead >= burst)
+        c->timers |= TCPSM__T_PACE;
+}
+
+/* Bytes that one train may have, so as not to be a longer burst. */
+TCPSM__FN uint32_t tcpsm__pace_train(const tcpsm_conn *c)
+{
+    uint32_t q = c->cc.cwnd < c->cc.ssthresh ? c->pace >> 4 : c->pace & 15u;
+    if (!tcpsm__is2(c, TCPSM__N_PACE) || c->srtt == 0)
+        return 0xFFFFFFFFu;
+    return tcpsm__max(
+        2 * tcpsm__smss(c),
+        tcpsm__muldiv(c->cc.cwnd / 4 * q, tcpsm__pace_burst(c), c->srtt));
+}
+#endif
+
 /* A train's length, from one segment's; whole segments only. */
 TCPSM__FN uint32_t tcpsm__train_len(const tcpsm_conn *c, const tcpsm_out *out,
                                     uint32_t len)
@@ -6476,6 +6568,9 @@ TCPSM__FN uint32_t tcpsm__train_len(const tcpsm_conn *c, const tcpsm_out *out,
         return len;
     most = tcpsm__min(tcpsm__unsent(c), tcpsm__window_left(c, c->snd_nxt));
     most = tcpsm__min(most, tcpsm__fit(c, out));
+#if !TCPSM__TINY
+    most = tcpsm__min(most, tcpsm__pace_train(c));
+#endif
     most = tcpsm__min(most, cwnd > flight ? cwnd - flight : 0);
     return tcpsm__max(len, most - most % full);
 }
@@ -6514,6 +6609,9 @@ TCPSM__FN void tcpsm__sent(tcpsm_conn *c, uint32_t n)
         c->u.prr.out += n;
     else
         c->u.open.sent_at = tcpsm__ticks(c->now);
+#if !TCPSM__TINY
+    tcpsm__pace(c, n);
+#endif
 }
 
 /* n bytes that were never sent, and the FIN if it is next. */
@@ -7406,6 +7504,11 @@ TCPSM__FN tcpsm_ret tcpsm__set_bits(tcpsm_conn *c, uint32_t option,
     case TCPSM_SET_KEEPALIVE:
         tcpsm__flag(c, TCPSM__F_KEEP, v);
         return 0;
+    case TCPSM_SET_PACE:
+        c->flags2 &= ~TCPSM__N_PACE;
+        if (v)
+            c->flags2 |= TCPSM__N_PACE;
+        return 0;
     case TCPSM_SET_REPORTS:
         tcpsm__flag(c, TCPSM__F_QUIET, !v);
         return 0;
@@ -7688,6 +7791,12 @@ TCPSM_DEF void tcpsm_status(const tcpsm_conn *c, struct tcpsm_info *i)
     i->rack_rtt_us = tcpsm__size_dec(c->rack_rtt);
     if (tcpsm__sack_on(c))
         i->reo_wnd_us = tcpsm__reo_wnd(c);
+    i->pacing = tcpsm__is2(c, TCPSM__N_PACE) != 0;
+    if (i->pacing && c->srtt != 0)
+        i->pacing_rate = tcpsm__muldiv(
+            c->cc.cwnd / 4 *
+                (c->cc.cwnd < c->cc.ssthresh ? c->pace >> 4 : c->pace & 15u),
+            1000000u, c->srtt);
 #endif
     i->backoff = c->backoff;
     i->dupacks = c->dupacks;
