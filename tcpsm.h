@@ -2012,20 +2012,19 @@ TCPSM__FN void tcpsm__runs_delete(struct tcpsm__runs *r, uint32_t i,
    0x80000000 on, SACK information would be lost. */
 TCPSM__FN uint32_t tcpsm__runs_misfit(const struct tcpsm__runs *r, uint32_t i)
 {
-    uint32_t a = tcpsm__run_last(r, i), b = tcpsm__run_last(r, i + 1);
-    uint32_t d = tcpsm__seq_lt(a, b) ? b - a : a - b;
-    uint16_t x = (uint16_t)(r->meta[i] ^ r->meta[i + 1]);
-    uint16_t both = (uint16_t)(r->meta[i] & r->meta[i + 1]);
-    uint16_t any = (uint16_t)(r->meta[i] | r->meta[i + 1]);
-    if (both & TCPSM__R_OUT) /* their times mean nothing any more */
+    uint32_t m = r->meta[i], n = r->meta[i + 1], x = m ^ n, a, b, d;
+    if (x & TCPSM__R_SACKED) /* the one that costs least */
+        return 0x80000000u |
+               tcpsm__min(tcpsm__run_len(r, i), tcpsm__run_len(r, i + 1));
+    if (m & n & TCPSM__R_OUT) /* their times mean nothing any more */
         return x & TCPSM__R_RETX;
-    d >>= 3;
+    a = tcpsm__run_last(r, i);
+    b = tcpsm__run_last(r, i + 1);
+    d = (tcpsm__seq_lt(a, b) ? b - a : a - b) >> 3;
     if (x & TCPSM__R_LOST)
         d |= 0x20000000u;
-    if (any & (TCPSM__R_PROBE | TCPSM__R_TLP))
+    if ((m | n) & (TCPSM__R_PROBE | TCPSM__R_TLP))
         d |= 0x40000000u;
-    if (any & TCPSM__R_SACKED)
-        d |= 0x80000000u;
     return d;
 }
 
@@ -2057,14 +2056,16 @@ TCPSM__FN int tcpsm__runs_squeeze(struct tcpsm__runs *r, int lossy)
 {
     uint32_t i, best = 0, cost = 0xFFFFFFFFu, d;
     for (i = 0; i + 1u < r->n && cost != 0; i++) {
+        TCPSM_STEP();
+        if (!lossy && ((r->meta[i] ^ r->meta[i + 1]) & TCPSM__R_SACKED) != 0)
+            continue;
         d = tcpsm__runs_misfit(r, i);
         if (d < cost) {
             cost = d;
             best = i;
         }
-        TCPSM_STEP();
     }
-    if (r->n < 2 || (cost >= 0x80000000u && !lossy))
+    if (cost == 0xFFFFFFFFu)
         return 0;
     tcpsm__runs_merge(r, best);
     return 1;
@@ -5024,6 +5025,8 @@ TCPSM__FN void tcpsm__grow(tcpsm_conn *c, tcpsm_cc_event *e, uint32_t acked,
     if (tcpsm__seq_le(c->u.open.round_end, c->snd_una)) {
         c->u.open.round_end = c->snd_nxt;
         c->flags2 &= ~TCPSM__N_DSACKED;
+        if (!tcpsm__is2(c, TCPSM__N_LOSS))
+            c->flags2 &= ~TCPSM__N_UNDO; /* no report is to come now */
         e->round_start = 1;
     }
     e->acked = acked;
@@ -5038,9 +5041,11 @@ TCPSM__FN void tcpsm__grow(tcpsm_conn *c, tcpsm_cc_event *e, uint32_t acked,
 TCPSM__FN void tcpsm__remember(tcpsm_conn *c)
 {
 #if !TCPSM__TINY
+    /* the last episode's duplicates may still be reported: not to be taken
+       for this one's */
+    c->undo_n = tcpsm__is2(c, TCPSM__N_UNDO) && c->undo_n != 0 ? 255 : 0;
     c->prior_cwnd = tcpsm__size_enc(c->cc.cwnd);
     c->prior_ssthresh = tcpsm__size_enc(c->cc.ssthresh);
-    c->undo_n = 0;
     c->flags2 |= TCPSM__N_UNDO;
 #endif
     c->flags2 &= ~(TCPSM__N_TLP | TCPSM__N_TLP_RETX | TCPSM__N_TLP_DUE);
@@ -5102,13 +5107,17 @@ TCPSM__FN int tcpsm__is_dsack(const struct tcpsm__seg *s)
            tcpsm__seq_le(b, s->sack[3]);
 }
 
-/* RFC8985-8: a wider window for reordering, once a round. And a
+/* RFC8985-8: a wider window for reordering, once a round (then 1). And a
    retransmission that was not needed: when none was, undo. */
-TCPSM__FN void tcpsm__dsacked(tcpsm_conn *c, const struct tcpsm__seg *s)
+TCPSM__FN int tcpsm__dsacked(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
     uint32_t mult = tcpsm__max(c->reo & 15u, 1);
+    int wider = 0;
     TCPSM__COUNT(c, dsacks, 1);
+    if (!tcpsm__prr_on(c) && tcpsm__seq_le(c->u.open.round_end, c->snd_una))
+        c->flags2 &= ~TCPSM__N_DSACKED;
     if (!tcpsm__is2(c, TCPSM__N_DSACKED)) {
+        wider = 1;
         c->flags2 |= TCPSM__N_DSACKED;
         c->reo = (uint8_t)(15u << 4 | tcpsm__min(mult + 1, 15));
         if (!tcpsm__prr_on(c))
@@ -5117,14 +5126,16 @@ TCPSM__FN void tcpsm__dsacked(tcpsm_conn *c, const struct tcpsm__seg *s)
     if (tcpsm__is2(c, TCPSM__N_TLP) && s->sack[1] == c->u.open.tlp_end) {
         /* RFC 8985 s7.4.2, case 1: both copies arrived */
         c->flags2 &= ~(TCPSM__N_TLP | TCPSM__N_TLP_RETX);
-        return;
+        c->u.open.tlp_end = 0;
+        return wider;
     }
     if (!tcpsm__is2(c, TCPSM__N_UNDO) || c->undo_n == 0 || c->undo_n == 255 ||
         !tcpsm__seq_le(s->sack[1], c->recover))
-        return;
+        return wider;
     c->undo_n--;
     if (c->undo_n == 0)
         tcpsm__undo(c);
+    return wider;
 }
 
 /* RFC8985-7, -8 */
@@ -5301,7 +5312,7 @@ TCPSM__FN int tcpsm__frto(tcpsm_conn *c, uint32_t acked,
 }
 
 /* RFC9937-8, RFC6675-11; a timeout's recovery ends the same way. */
-TCPSM__FN void tcpsm__maybe_done(tcpsm_conn *c)
+TCPSM__FN void tcpsm__maybe_done(tcpsm_conn *c, int wider)
 {
     if (!tcpsm__is(c, TCPSM__F_RECOVERY) && !tcpsm__is2(c, TCPSM__N_LOSS))
         return;
@@ -5313,7 +5324,8 @@ TCPSM__FN void tcpsm__maybe_done(tcpsm_conn *c)
     }
     c->flags2 &= ~(TCPSM__N_LOSS | TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2);
     c->dupacks = 0;
-    tcpsm__reo_persist(c);
+    if (!wider)
+        tcpsm__reo_persist(c);
 }
 
 /* Marks what s reports in SACK blocks and acknowledges (RFC6675-6): a block
@@ -5349,7 +5361,7 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     tcpsm_cc_event e;
     uint32_t acked = s->ack - c->snd_una, flight = tcpsm__outstanding(c);
     uint32_t lost, was, segs;
-    int dsack = tcpsm__is_dsack(s), opening;
+    int dsack = tcpsm__is_dsack(s), wider = 0, opening;
     if (acked == 0 && s->nsack == 0 && c->oof == 0 &&
         !(c->flags2 & (TCPSM__N_TLP | TCPSM__N_LOSS)))
         return;
@@ -5366,7 +5378,7 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     }
     tcpsm__rack_take(c, &d);
     if (dsack)
-        tcpsm__dsacked(c, s);
+        wider = tcpsm__dsacked(c, s);
     tcpsm__tlp_ack(c, s, acked, flight);
     if (d.original)
         tcpsm__undo(c); /* RFC 4015: an echo from before it was sent again */
@@ -5377,7 +5389,7 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
         c->dupacks = (uint8_t)tcpsm__min(c->dupacks + segs, 255);
     }
     if (acked != 0) {
-        tcpsm__maybe_done(c);
+        tcpsm__maybe_done(c, wider);
         if (c->oof == 0)
             c->dupacks = 0;
         if (tcpsm__seq_lt(c->recover, c->snd_una))
@@ -6695,8 +6707,9 @@ TCPSM__FN int tcpsm__unprobe(tcpsm_conn *c)
         tcpsm__unsent(c) == 0)
         return 0;
     tcpsm__runs_delete(&r, 0, 1);
+    r.oof = 0;
+    tcpsm__runs_put(c, &r);
     c->snd_nxt = c->snd_una;
-    c->runs_n = 0;
     if (tcpsm__new_len(c) != 0)
         return 1;
     c->snd_nxt = c->snd_una + 1; /* held back: then the octet alone */
