@@ -225,7 +225,7 @@ static void name_rate(char *s, size_t n, uint64_t rate)
         snprintf(s, n, "%dk", (int)(rate / 1000u));
 }
 
-/* ---- many cells, on all processors -------------------------------------- */
+/* ---- many cells, on all processors ------------------------------------- */
 
 typedef struct {
     uint32_t next, finished;
@@ -466,7 +466,7 @@ int lab_grid(int argc, char **argv)
     return bad;
 }
 
-/* ---- short flows --------------------------------------------------------- */
+/* ---- short flows ------------------------------------------------------- */
 
 static int up(const void *a, const void *b)
 {
@@ -560,7 +560,7 @@ int lab_flows(int argc, char **argv)
     return 0;
 }
 
-/* ---- fairness -------------------------------------------------------------- */
+/* ---- fairness ---------------------------------------------------------- */
 
 int lab_fair(int argc, char **argv)
 {
@@ -613,7 +613,7 @@ int lab_fair(int argc, char **argv)
                              n);
                     series = fopen(name, "w");
                 }
-                l->net.link[0].loss_ppm = 5;
+                l->jitter = LAB_PACKET * 8 * LAB_S / path[p].rate;
                 cubic = 0;
                 for (i = 0; i < n; i++) {
                     tcpsm_config k;

@@ -90,6 +90,10 @@ struct lab {
     int flows;
     lab_flow *flow[LAB_FLOWS];
     uint8_t whole;
+    tcpsm_time jitter; /* a sender answers an ACK after up to so long:
+                              without, drop-tail queues lock flows in */
+    uint64_t dice;
+    uint8_t inline_tables; /* lend none: 8 runs, 4 ranges */
     /* troubles that netsim does not have, all on link 0 */
     uint64_t police_rate, police_burst; /* bit/s, bytes: a token bucket */
     tcpsm_time black_from, black_to;    /* both directions are dead */

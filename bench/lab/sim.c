@@ -48,7 +48,7 @@ double lab_payload_rate(uint64_t rate)
     return (double)rate / 8 * LAB_PAYLOAD / LAB_PACKET;
 }
 
-/* ---- controllers ------------------------------------------------------ */
+/* ---- controllers ------------------------------------------------------- */
 
 const tcpsm_cc lab_reno = {TCPSM_CC_NEWRENO, 0, 0, 0, 0, 0, 0, 0};
 const tcpsm_cc lab_cubic = {TCPSM_CC_CUBIC, 0, 0, 0, 0, 0, 0, 0};
@@ -61,7 +61,7 @@ static void fix(tcpsm_cc_state *s, const tcpsm_cc_event *e)
 
 const tcpsm_cc lab_fixed = {200, fix, fix, fix, fix, fix, fix, fix};
 
-/* ---- memory ----------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------ */
 
 static void *pages(size_t n)
 {
@@ -73,7 +73,7 @@ static void *pages(size_t n)
     return p;
 }
 
-/* ---- the path --------------------------------------------------------- */
+/* ---- the path ---------------------------------------------------------- */
 
 /* A token bucket that drops and never queues */
 static int policed(lab *l, uint32_t wire)
@@ -122,6 +122,7 @@ lab *lab_new(uint64_t rate, tcpsm_time rtt, uint64_t queue, uint64_t seed)
     if (queue == 0)
         queue = bdp > 20 * LAB_PACKET ? bdp : 20 * LAB_PACKET;
     l->net.seed = seed;
+    l->dice = seed;
     for (d = 0; d < 2; d++) {
         l->net.link[d].rate = rate;
         l->net.link[d].delay_us = d == 0 ? rtt / 2 : rtt - rtt / 2;
@@ -158,7 +159,7 @@ static void make_network(lab *l)
     l->tokens_at = l->now;
 }
 
-/* ---- one flow --------------------------------------------------------- */
+/* ---- one flow ---------------------------------------------------------- */
 
 static void name(lab_flow *f)
 {
@@ -213,7 +214,7 @@ lab_flow *lab_add(lab *l, const tcpsm_config *cfg, const tcpsm_config *cfg_b)
         if (r == 0)
             r = tcpsm_attach(&f->c[s], s == 0 ? TCPSM_SEND : TCPSM_RECEIVE,
                              f->ring[s], f->ring_len, NULL);
-        if (r == 0)
+        if (r == 0 && !l->inline_tables)
             r = tcpsm_attach(&f->c[s], TCPSM_TABLES, f->tables[s],
                              sizeof f->tables[s], NULL);
         if (r != 0)
@@ -316,7 +317,7 @@ static uint64_t place(const lab_flow *f, int side, uint32_t seq,
     return near + (uint64_t)(int64_t)(int32_t)(low - (uint32_t)near);
 }
 
-/* ---- the wire --------------------------------------------------------- */
+/* ---- the wire ---------------------------------------------------------- */
 
 static void tell(lab *l, int what, uint32_t fate)
 {
@@ -413,6 +414,19 @@ static void step(lab *l, lab_flow *f, int side)
         f->up = l->now;
 }
 
+/* The sender's host is busy for a while (Floyd and Jacobson 1991, on phase
+   effects, propose up to the bottleneck's service time). */
+static void linger(lab *l, lab_flow *f)
+{
+    tcpsm_time at = tcpsm_deadline(&f->c[0]);
+
+    fill(f);
+    if (at <= l->now || tcpsm_deadline(&f->c[0]) <= l->now)
+        at = l->now + lab_random(&l->dice, l->jitter + 1);
+    if (at < f->due[0] || f->due[0] <= l->now)
+        f->due[0] = at;
+}
+
 static void deliver(lab *l, int from, uint8_t *packet, uint32_t len,
                     const netsim_info *info)
 {
@@ -475,10 +489,13 @@ static void deliver(lab *l, int from, uint8_t *packet, uint32_t len,
         l->event.tos = info->tos;
         tell(l, LAB_TAKEN, info->fate);
     }
-    step(l, f, !from);
+    if (from == 1 && l->jitter != 0)
+        linger(l, f);
+    else
+        step(l, f, !from);
 }
 
-/* ---- time ------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------- */
 
 void lab_open(lab *l, lab_flow *f)
 {

@@ -168,11 +168,13 @@ static const char usage[] =
     "usage: lab trace [OPTIONS]\n"
     "  --rate BIT/S (10M)  --rtt MS (40)  --queue BYTES (a BDP)\n"
     "  --cc cubic|newreno  --trouble NAME (see lab grid --help)\n"
+    "  --loss %  --reorder %  --late MS\n"
     "  --drop 10,12-14     the first transmission of these segments\n"
     "  --segments N        how much to send (endless)\n"
     "  --seconds S (2)     --seed N (1)    --flags N (tcpsm_config.flags)\n"
     "  --from S --to S     the part to record\n"
     "  --step MS           at most one line of .window in so long\n"
+    "  --inline-tables     8 runs and 4 ranges, none lent\n"
     "  --print             one line for each segment sent and ACK taken\n"
     "  --prefix PATH       PATH.sent, .again, .lost, .ack, .sack, .window\n"
     "Columns: seconds, then segments of 1448 bytes; .window: cwnd, ssthresh "
@@ -183,7 +185,8 @@ int lab_trace(int argc, char **argv)
     uint64_t rate = 10000000, queue = 0, seed = 1, segments = 0;
     const char *prefix = NULL;
     double rtt = 40, run = 2, from = 0, to = 1e9;
-    int trouble = 0, a;
+    double loss = -1, reorder = -1, late = -1;
+    int trouble = 0, a, inline_tables = 0;
     struct tcpsm_info info;
     tcpsm_config k;
     lab_flow *f;
@@ -198,6 +201,10 @@ int lab_trace(int argc, char **argv)
             out.print = 1;
             continue;
         }
+        if (!strcmp(argv[a], "--inline-tables")) {
+            inline_tables = 1;
+            continue;
+        }
         if (!strcmp(argv[a], "--rate"))
             rate = (uint64_t)number(v);
         else if (!strcmp(argv[a], "--rtt"))
@@ -209,6 +216,12 @@ int lab_trace(int argc, char **argv)
         else if (!strcmp(argv[a], "--trouble") &&
                  (trouble = lab_trouble_by_name(v)) >= 0)
             ;
+        else if (!strcmp(argv[a], "--loss"))
+            loss = number(v);
+        else if (!strcmp(argv[a], "--reorder"))
+            reorder = number(v);
+        else if (!strcmp(argv[a], "--late"))
+            late = number(v);
         else if (!strcmp(argv[a], "--drop"))
             out.drops = v;
         else if (!strcmp(argv[a], "--segments"))
@@ -249,7 +262,14 @@ int lab_trace(int argc, char **argv)
         queue = lab_trouble_queue(trouble, rate, (tcpsm_time)(rtt * 1e3));
     l = lab_new(rate, (tcpsm_time)(rtt * 1e3), queue, seed);
     lab_trouble(l, trouble, (tcpsm_time)(run * 1e6), &k.flags);
+    if (loss >= 0)
+        l->net.link[0].loss_ppm = (uint32_t)(loss * 1e4);
+    if (reorder >= 0)
+        l->net.link[0].reorder_ppm = (uint32_t)(reorder * 1e4);
+    if (late >= 0)
+        l->net.link[0].reorder_us = (uint64_t)(late * 1e3);
     l->watch = watch;
+    l->inline_tables = inline_tables != 0;
     l->script = out.drops ? drop_listed : NULL;
     f = lab_add(l, &k, NULL);
     if (segments)
