@@ -4,8 +4,11 @@
 
      - the runs cover SND.UNA to SND.NXT exactly, whatever was squeezed;
      - an octet that is lost and was not sent again is in a lost run;
+     - a SACKed run has no octet that was not SACKed;
      - an octet that was sent twice gives no RTT sample (Karn);
-     - a loss deadline counts from no earlier than the octet's last time;
+     - a loss deadline counts from no earlier than the octet's last time,
+       and from no later than now;
+     - what is delivered is counted once;
      - an RTT sample is no shorter than the newest octet's, and longer by
        at most min_RTT/8;
      - with room in the table all marks are exact. */
@@ -18,7 +21,7 @@ enum { MAX = 1024, TABLE = 64 };
 
 typedef struct {
     uint32_t first, last; /* times of transmission */
-    uint8_t lost, twice;
+    uint8_t lost, twice, sacked;
 } octet;
 
 typedef struct {
@@ -58,10 +61,18 @@ static uint32_t nxt(const world *w)
     return w->r.base + w->n;
 }
 
+static uint32_t sacked_octets(const world *w)
+{
+    uint32_t k, n = 0;
+    for (k = 0; k < w->n; k++)
+        n += w->o[k].sacked;
+    return n;
+}
+
 static void check(const world *w)
 {
     const struct tcpsm__runs *r = &w->r;
-    uint32_t i, k = 0, flight = 0, sent_flight = 0;
+    uint32_t i, k = 0, flight = 0, sent_flight = 0, sacked = 0;
     CHECK(tcpsm__runs_valid(r, nxt(w)));
     CHECK_EQ(w->guard, 0xA5A5A5A5u);
     for (i = 0; i < r->n; i++) {
@@ -73,23 +84,33 @@ static void check(const world *w)
             const octet *o = &w->o[k];
             CHECKF(!o->lost || (r->meta[i] & TCPSM__R_LOST),
                    "octet %u is lost and forgotten (run %u)", k, i);
-            CHECKF(!o->twice ||
-                       (r->meta[i] & (TCPSM__R_RETX | TCPSM__R_LOST)),
+            CHECKF(!o->twice || (r->meta[i] & (TCPSM__R_RETX | TCPSM__R_OUT)),
                    "octet %u was sent twice, run %u does not know", k, i);
-            CHECKF((r->meta[i] & TCPSM__R_LOST) ||
+            CHECKF((r->meta[i] & TCPSM__R_OUT) || o->sacked ||
                        !tcpsm__seq_lt(tcpsm__run_last(r, i), o->last),
                    "octet %u: its deadline would come early", k);
-            if (!w->squeezed)
+            CHECKF(o->sacked || !(r->meta[i] & TCPSM__R_SACKED),
+                   "octet %u is not SACKed, run %u is", k, i);
+            if (!w->squeezed) {
                 CHECK_EQ(o->lost, (r->meta[i] & TCPSM__R_LOST) != 0);
-            sent_flight += !o->lost;
+                CHECK_EQ(o->sacked, (r->meta[i] & TCPSM__R_SACKED) != 0);
+            }
+            sacked += (r->meta[i] & TCPSM__R_SACKED) != 0;
+            sent_flight += !o->lost && !o->sacked;
         }
+        CHECKF((r->meta[i] & TCPSM__R_OUT) ||
+                   tcpsm__seq_le(tcpsm__run_last(r, i),
+                                 w->now + (w->now - r->first[i]) / 8 + 1),
+               "run %u: sent in the future", i);
         CHECK_EQ(tcpsm__runs_find(r, tcpsm__run_start(r, i)), i);
         CHECK_EQ(tcpsm__runs_find(r, r->end[i] - 1), i);
     }
     for (i = r->n; i < r->cap; i++) /* dead fields are zero */
         CHECK(r->end[i] == 0 && r->first[i] == 0 && r->meta[i] == 0);
     CHECK_EQ(tcpsm__runs_flight(r), flight);
-    CHECK_LE(flight, sent_flight);
+    CHECK_EQ(tcpsm__runs_bytes(r, TCPSM__R_SACKED), sacked);
+    CHECK_EQ(r->oof, nxt(w) - r->base - flight);
+    CHECK_LE(flight + sacked, sent_flight + sacked_octets(w));
     if (!w->squeezed)
         CHECK_EQ(flight, sent_flight);
 }
@@ -109,44 +130,90 @@ static void op_send(world *w, uint32_t len)
     w->n += len;
 }
 
+static void begin_delivery(const world *w, struct tcpsm__delivery *d)
+{
+    memset(d, 0, sizeof *d);
+    d->now = w->now;
+    d->min_rtt = w->min_rtt;
+    d->fack = tcpsm__runs_fack(&w->r);
+}
+
 static void op_ack(world *w, uint32_t len)
 {
-    uint32_t sample = 0, i, best, k, end;
-    int exact = -1, found, karn = 0;
+    struct tcpsm__delivery d;
+    uint32_t i, best, news = 0;
+    int part;
     if (len > w->n)
         len = w->n;
-    /* Karn: the newest run that leaves as a whole, was it sent once? */
-    for (i = 0, k = 0; i < w->r.n; i++) {
-        end = w->r.end[i] - w->r.base;
-        if (end > len)
-            break;
-        for (karn = 0; k < end; k++)
-            karn |= w->o[k].twice | w->o[k].lost;
-    }
-    found = tcpsm__runs_ack(&w->r, w->r.base + len, w->now, &sample, &exact);
-    CHECKF(!found || !karn, "a sample of something sent twice");
-    if (!w->squeezed && !found && i > 0)
-        CHECK(karn);
-    if (found) {
-        /* the newest octet that left with its whole run: nothing newer
-           than the last one acknowledged */
-        CHECK_GT(len, 0u);
+    if (len == 0)
+        return;
+    i = tcpsm__runs_find(&w->r, w->r.base + len - 1);
+    part = (w->r.meta[i] & TCPSM__R_MULTI) && w->r.end[i] != w->r.base + len;
+    for (i = 0; i < len; i++)
+        news += !w->o[i].sacked;
+    begin_delivery(w, &d);
+    tcpsm__runs_ack(&w->r, w->r.base + len, &d);
+    if (!w->squeezed)
+        CHECK_EQ(d.bytes, news);
+    CHECK_GE(d.bytes, news); /* forgotten SACKs count again */
+    CHECK_LE(d.bytes, len);
+    /* Karn: the newest octet, was it sent once? */
+    i = len - 1;
+    CHECKF(!d.has_sample || !(w->o[i].twice | w->o[i].lost),
+           "a sample of something sent twice");
+    if (!w->squeezed && !d.has_sample && !part)
+        CHECK(w->o[i].twice | w->o[i].lost | w->o[i].sacked);
+    if (d.has_sample) {
+        /* nothing newer than the last one acknowledged */
         best = w->now - w->o[len - 1].last;
         for (i = 0; i < len; i++)
             if (w->now - w->o[i].last < best)
                 best = w->now - w->o[i].last;
-        CHECKF(sample + w->min_rtt / 128 + 1 >= best,
-               "sample %u, the newest octet took %u", sample, best);
-        CHECKF(sample < 0x80000000u, "sample %u", sample);
-        if (exact && !w->squeezed) {
+        CHECKF(d.sample + w->min_rtt / 128 + 1 >= best,
+               "sample %u, the newest octet took %u", d.sample, best);
+        CHECKF(d.sample < 0x80000000u, "sample %u", d.sample);
+        if (d.exact && !w->squeezed) {
             for (i = 0; i < len; i++)
-                if (w->now - w->o[i].last == sample)
+                if (w->now - w->o[i].last == d.sample)
                     break;
-            CHECKF(i < len, "exact sample %u is nobody's", sample);
+            CHECKF(i < len, "exact sample %u is nobody's", d.sample);
         }
     }
     memmove(w->o, w->o + len, (w->n - len) * sizeof *w->o);
     w->n -= len;
+}
+
+/* A block [a, b) of the flight; not from UNA on. */
+static void op_sack(world *w, uint32_t a, uint32_t len)
+{
+    struct tcpsm__delivery d;
+    uint32_t b, k, news = 0, was;
+    if (w->n < 2)
+        return;
+    a = 1 + a % (w->n - 1);
+    b = a + len < w->n ? a + len : w->n;
+    for (k = a; k < b; k++)
+        news += !w->o[k].sacked;
+    begin_delivery(w, &d);
+    was = w->r.n;
+    tcpsm__runs_sack(&w->r, w->r.base + a, w->r.base + b, &d);
+    if (was + 2u > w->r.cap)
+        w->squeezed = 1; /* perhaps */
+    CHECK_EQ(d.bytes, d.sacked);
+    CHECK_LE(d.sacked, b - a);
+    if (!w->squeezed)
+        CHECK_EQ(d.sacked, news);
+    for (k = a; k < b; k++) {
+        w->o[k].sacked = 1;
+        w->o[k].lost = 0;
+    }
+    /* what found no room is not SACKed, and lost is what it was */
+    for (k = 0; k < w->r.n; k++) {
+        uint32_t s = tcpsm__run_start(&w->r, k) - w->r.base;
+        for (; s < w->r.end[k] - w->r.base; s++)
+            if (w->r.meta[k] & TCPSM__R_LOST)
+                w->o[s].sacked = 0;
+    }
 }
 
 static void op_lose_first(world *w, uint32_t len)
@@ -156,7 +223,7 @@ static void op_lose_first(world *w, uint32_t len)
         w->squeezed = 1;
     tcpsm__runs_lose_first(&w->r, w->r.base + len);
     for (i = 0; i < end; i++)
-        w->o[i].lost = 1;
+        w->o[i].lost = 1, w->o[i].sacked = 0;
 }
 
 static void op_lose_all(world *w)
@@ -164,7 +231,7 @@ static void op_lose_all(world *w)
     uint32_t i;
     tcpsm__runs_lose_all(&w->r);
     for (i = 0; i < w->n; i++)
-        w->o[i].lost = 1;
+        w->o[i].lost = 1, w->o[i].sacked = 0;
     CHECK(w->n == 0 || w->r.n == 1);
 }
 
@@ -185,6 +252,7 @@ static void op_resend(world *w, uint32_t len)
         w->o[k].last = w->now;
         w->o[k].lost = 0;
         w->o[k].twice = 1;
+        w->o[k].sacked = 0;
     }
 }
 
@@ -194,8 +262,10 @@ static void story(uint32_t number, uint32_t cap, uint32_t steps)
     uint32_t step;
     seed = number;
     start(&w, cap, number * 0x3FFFFFF5u - 20, number % 5 ? rnd(20000) : 0);
+    if (number % 3 == 0) /* anywhere: else it wraps soon */
+        w.now = number * 0x37777777u;
     for (step = 0; step < steps; step++) {
-        uint32_t what = rnd(20);
+        uint32_t what = rnd(26);
         CONTEXT("story %u cap %u step %u op %u", number, cap, step, what);
         w.now += rnd(4) ? rnd(w.min_rtt / 16 + 2) : rnd(w.min_rtt + 5000);
         if (what < 9) {
@@ -207,8 +277,11 @@ static void story(uint32_t number, uint32_t cap, uint32_t steps)
             op_lose_all(&w);
         } else if (what < 15) {
             op_lose_first(&w, 1 + rnd(30));
-        } else {
+        } else if (what < 20) {
             op_resend(&w, 1 + rnd(10));
+        } else {
+            w.now += w.min_rtt;
+            op_sack(&w, rnd(MAX), 1 + rnd(rnd(4) ? 10 : 100));
         }
         check(&w);
     }
@@ -323,22 +396,25 @@ TEST(squeeze_takes_the_closest)
         op_send(&w, 10);
     }
     CHECK_EQ(w.r.n, 5);
-    tcpsm__runs_squeeze(&w.r);
+    CHECK(tcpsm__runs_squeeze(&w.r, 1));
     CHECK_EQ(w.r.n, 4);
     CHECK_EQ(w.r.end[1], 130);
     CHECK_EQ(tcpsm__run_last(&w.r, 1), 5400);
     w.squeezed = 1;
     check(&w);
-    tcpsm__runs_squeeze(&w.r);
+    CHECK(tcpsm__runs_squeeze(&w.r, 1));
     CHECK_EQ(w.r.end[2], 150);
     check(&w);
     /* SACKed runs are spared as long as there are others */
     w.r.meta[0] |= TCPSM__R_SACKED;
-    tcpsm__runs_squeeze(&w.r);
+    w.r.oof = 10;
+    CHECK(tcpsm__runs_squeeze(&w.r, 1));
     CHECK_EQ(w.r.end[0], 110);
     CHECK(w.r.meta[0] & TCPSM__R_SACKED);
+    CHECK(!tcpsm__runs_squeeze(&w.r, 0)); /* not without permission */
+    CHECK_EQ(w.r.n, 2);
     /* and what is not SACKed any more is in flight again, not lost */
-    tcpsm__runs_squeeze(&w.r);
+    CHECK(tcpsm__runs_squeeze(&w.r, 1));
     CHECK_EQ(w.r.n, 1);
     CHECK_EQ(tcpsm__runs_flight(&w.r), 50);
 }
@@ -364,6 +440,14 @@ TEST(valid_sees_everything)
     w.end[0] = 110;
     w.meta[0] = (uint16_t)(28u << 11); /* a shift of 28 */
     CHECK(!tcpsm__runs_valid(&w.r, 120));
+    w.meta[0] = TCPSM__R_SACKED | TCPSM__R_LOST; /* both */
+    w.r.oof = 10;
+    CHECK(!tcpsm__runs_valid(&w.r, 120));
+    w.meta[0] = TCPSM__R_LOST;
+    CHECK(tcpsm__runs_valid(&w.r, 120));
+    w.r.oof = 9; /* the sum */
+    CHECK(!tcpsm__runs_valid(&w.r, 120));
+    w.r.oof = 0;
     w.meta[0] = 0;
     w.r.n = 5;
     CHECK(!tcpsm__runs_valid(&w.r, 120));

@@ -740,13 +740,16 @@ TEST(slow_start)
 /* RFC9293-MUST-19 */
 TEST(congestion_avoidance)
 {
+    static const tcpsm_cc reno = {
+        TCPSM_CC_NEWRENO, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
     uint32_t cwnd = 1000, una, acked = 0, i;
 
     START();
+    w.cfg.cc = &reno;
     ACCEPTED("mss 1000");
-    SEND(60000);
+    SEND(10000); /* and nothing new for F-RTO (RFC 5682) to send */
     for (i = 0; i < 10; i++)
-        OUT("A %u ack 1 len 1000", 1 + 1000 * i);
+        OUT("%s %u ack 1 len 1000", i < 9 ? "A" : "PA", 1 + 1000 * i);
     AT(0.2);
     OUT("A 1 ack 1 len 1000");
     CHECK_EQ(status().ssthresh, 5000);
@@ -754,6 +757,8 @@ TEST(congestion_avoidance)
     for (i = 0, una = 1; i < 30; i++) {
         una += 1000;
         IN("A 1 ack %u", una);
+        if (i == 0)
+            SEND(50000);
         if (cwnd < 5000) {
             cwnd += 1000;
         } else if ((acked += 1000) >= cwnd) {

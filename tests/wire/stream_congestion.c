@@ -20,10 +20,15 @@ static uint32_t ssthresh(void)
     return stream_info().ssthresh;
 }
 
-/* Established, MSS 1000, a window of 65535 << 2. */
+/* The RFCs' own numbers: half of the flight, a segment a round trip. */
+static const tcpsm_cc reno = {
+    TCPSM_CC_NEWRENO, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
+
+/* Established, MSS 1000, a window of 65535 << 2; no SACK. */
 static void start(void)
 {
     START();
+    w.cfg.cc = &reno;
     w.cfg.flags &= ~(uint32_t)TCPSM_NO_SCALE;
     OPENED("mss 1000 win 65535 ws 2");
     IN("A 1 ack 1");
@@ -66,7 +71,8 @@ TEST(RFC6928_initial_window_of_a_large_mss)
     CHECK_EQ(cwnd(), 3000);
 }
 
-/* RFC5681-2, -6: slow start: min(N, SMSS) for each ACK. */
+/* RFC5681-2, -6: slow start, by the octets acknowledged; at most eight
+   segments for one ACK (RFC 9406 s4.2: L, where 5681 recommends one). */
 TEST(RFC5681_2_6_slow_start)
 {
     start();
@@ -77,13 +83,15 @@ TEST(RFC5681_2_6_slow_start)
     CHECK_EQ(cwnd(), 11000);
     FLIGHT(10001, 2, 1000);
     NONE();
-    IN("A 1 ack 3001"); /* two segments, one SMSS */
-    CHECK_EQ(cwnd(), 12000);
-    FLIGHT(12001, 3, 1000);
+    IN("A 1 ack 3001"); /* two segments */
+    CHECK_EQ(cwnd(), 13000);
+    FLIGHT(12001, 4, 1000);
     NONE();
     IN("A 1 ack 3101"); /* ACK division gains nothing */
-    CHECK_EQ(cwnd(), 12100);
+    CHECK_EQ(cwnd(), 13100);
     NONE();
+    IN("A 1 ack 12101"); /* nine segments: no more than eight */
+    CHECK_EQ(cwnd(), 21100);
 }
 
 /* RFC5681-7: congestion avoidance: one SMSS a window, by bytes. */
@@ -122,7 +130,7 @@ TEST(RFC5681_7_to_the_octet)
 {
     uint32_t k, n, ack = 1, at = 5000;
     start();
-    SEND(60000);
+    SEND(10000); /* and nothing new for F-RTO (RFC 5682) to send */
     FLIGHT(1, 10, 1000);
     AT(0.2);
     FLIGHT(1, 1, 1000);
@@ -132,6 +140,7 @@ TEST(RFC5681_7_to_the_octet)
         stream_drain();
         CHECK_EQ(cwnd(), 1000 + 1000 * k);
     }
+    SEND(60000);
     for (n = 5; n < 9; n++, at += 1000)
         for (k = 1; k <= n; k++) {
             ack += 1000;
@@ -273,7 +282,7 @@ TEST(RFC6582_recover_after_a_timeout)
     IN("A 1 ack 2001");
     stream_drain();
     acks(5, 2001); /* answers to needless retransmissions */
-    CHECK_EQ(stream_info().in_recovery, 0);
+    CHECK_EQ(stream_info().in_recovery, 2);
     CHECK_EQ(COUNT(fast_retransmits), 0);
     IN("A 1 ack 10001");
     CHECK(stream_drain() > 0);
@@ -305,7 +314,7 @@ TEST(RFC5681_8_9_timeout)
 TEST(everything_lost_again_under_slow_start)
 {
     start();
-    SEND(20000);
+    SEND(10000);
     FLIGHT(1, 10, 1000);
     AT(0.2);
     FLIGHT(1, 1, 1000);
@@ -313,6 +322,7 @@ TEST(everything_lost_again_under_slow_start)
     IN("A 1 ack 1001");
     FLIGHT(1001, 2, 1000);
     NONE();
+    SEND(10000);
     IN("A 1 ack 2001");
     FLIGHT(3001, 2, 1000);
     NONE();
@@ -344,7 +354,7 @@ TEST(RFC5681_16_lost_retransmission)
     stream_drain();
     CHECK_EQ(cwnd(), 1000);
     CHECK_LE(ssthresh(), 5000u);
-    CHECK_EQ(stream_info().in_recovery, 0);
+    CHECK_EQ(stream_info().in_recovery, 2);
 }
 
 /* Duplicates must be duplicates: RFC 5681 s2 (a) to (e). */
@@ -373,9 +383,14 @@ TEST(RFC5681_11_limited_transmit_needs_new_sack)
 {
     START();
     w.cfg.flags &= ~(uint32_t)TCPSM_NO_SACK;
-    OPENED("mss 1000 win 65535 sackok");
+    OPEN();
+    OUT("S 0 mss 1460 sackok");
+    AT(0.1);
+    IN("SA 0 ack 1 mss 1000 win 65535 sackok");
+    OUT("A 1 ack 1");
     SEND(60000);
     FLIGHT(1, 10, 1000);
+    AT(0.2);
     acks(3, 1); /* no block: no loss */
     NONE();
     IN("A 1 ack 1 sack 1001:2001");

@@ -282,8 +282,11 @@ TEST(RFC6298_12_earliest_first)
    sent again less than one RTO after it was. */
 TEST(RFC6298_10_11_timer_restarts_on_the_full_ack)
 {
+    static const tcpsm_cc reno = {
+        TCPSM_CC_NEWRENO, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
     uint32_t i;
     START();
+    w.cfg.cc = &reno; /* half of the window is left */
     w.cfg.rto_min_us = 1000000;
     OPENED("mss 1000 win 65535");
     SEND(20000);
