@@ -95,7 +95,7 @@ DAMAGE(47, RICH, c->flags |= TCPSM__F_FIN_QUEUED)
 DAMAGE(48, "closing", c->snd_una = c->snd_nxt; c->runs_n = 0)
 
 /* timers and estimates */
-DAMAGE(50, RICH, c->timers |= 0x40)
+DAMAGE(50, RICH, c->timers |= 0x80)
 DAMAGE(51, RICH, c->more &= (uint8_t)~TCPSM__M_KIND)
 DAMAGE(52, RICH, c->timers |= TCPSM__T_AUX)
 DAMAGE(53, "closed", c->timers |= TCPSM__T_ACK)
@@ -111,8 +111,18 @@ DAMAGE(61, RICH, c->keep_count = 1)
 DAMAGE(62, RICH, c->k_ack_delay = tcpsm__k_enc(500000))
 DAMAGE(63, RICH, c->k_rto_max = 0)
 DAMAGE(64, RICH, c->k_rto_min = tcpsm__k_enc(61000000))
-DAMAGE(65, RICH, c->k_clock = tcpsm__k_enc(11000000))
+DAMAGE(65, RICH, c->clock = 0xFF)
 DAMAGE(66, RICH, c->k_msl = TCPSM__K_OFF)
+
+/* recovery */
+DAMAGE(70, RICH, c->flags2 |= TCPSM__N_REO)
+DAMAGE(71, RICH, c->flags2 |= TCPSM__N_TLP_DUE;
+       c->more = (uint8_t)((c->more & ~TCPSM__M_KIND) | TCPSM__RTX_RTO))
+DAMAGE(72, RICH, c->flags2 |= TCPSM__N_FRTO_1)
+DAMAGE(73, RICH, c->flags2 |= TCPSM__N_TLP;
+       c->u.open.tlp_end = c->snd_nxt + 1)
+DAMAGE(74, RICH, c->flags |= TCPSM__F_RECOVERY; c->flags2 |= TCPSM__N_LOSS)
+DAMAGE(75, RICH, c->pace = 0)
 
 /* Every number in the source is in this file. */
 TEST(every_number_has_a_test)
