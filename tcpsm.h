@@ -503,6 +503,8 @@ typedef struct {
     uint32_t ts_recent, ts_offset, rtt_us; /* rtt 0: unknown */
     uint16_t peer_mss;
     uint8_t snd_scale, rcv_scale, timestamps, sack, scaling, syn_lost;
+    uint8_t ecn;    /* 0: none; 1: RFC 3168; 2: RFC 9768 */
+    uint8_t no_ect; /* our data must not be ECN-capable (RFC 9768 s3.1.5) */
 } tcpsm_facts;
 
 /* ---- the control block: complete, so that it can be static; private ----
@@ -1122,6 +1124,18 @@ TCPSM__FN void tcpsm__put16(uint8_t *p, uint32_t v)
     p[1] = (uint8_t)v;
 }
 
+TCPSM__FN uint32_t tcpsm__get24(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+}
+
+TCPSM__FN void tcpsm__put24(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)(v >> 16);
+    p[1] = (uint8_t)(v >> 8);
+    p[2] = (uint8_t)v;
+}
+
 TCPSM__FN void tcpsm__put32(uint8_t *p, uint32_t v)
 {
     tcpsm__put16(p, v >> 16);
@@ -1450,6 +1464,11 @@ struct tcpsm__seg {
     uint8_t scale;       /* TCPSM__NO_SCALE: no such option */
     uint8_t sack_ok, ts; /* present: 1 */
     uint8_t nsack;
+    uint8_t acc_n;   /* to send: fields of an AccECN option + 1; 0: none */
+    uint8_t has_ceb; /* came: ceb holds something */
+    uint8_t fo_len;  /* Fast Open cookie + 2; 0: no such option */
+    const uint8_t *fo, *acc; /* the cookie; the counters */
+    uint32_t ceb;
 };
 
 /* SEG.LEN counts SYN and FIN (RFC 9293 s3.4) */
@@ -1507,6 +1526,20 @@ TCPSM__FN void tcpsm__opt_take(struct tcpsm__seg *s, const uint8_t *p,
         s->ts = 1;
         s->tsval = tcpsm__get32(p + 2);
         s->tsecr = tcpsm__get32(p + 6);
+        break;
+    case 34: /* RFC7413-2, errata 4238 and 4239 */
+        if (!TCPSM__HAVE_OPTIONS || !syn || len > 18 || (len & 1) != 0 ||
+            (len > 2 && len < 6))
+            break;
+        s->fo_len = (uint8_t)len;
+        s->fo = p + 2;
+        break;
+    case 172: /* RFC 9768 s3.2.3: in either order CE is the second field */
+    case 174:
+        if (!TCPSM__HAVE_OPTIONS || len < 8 || syn)
+            break;
+        s->has_ceb = 1;
+        s->ceb = tcpsm__get24(p + 5);
         break;
     default: /* RFC9293-MUST-6 */
         break;
@@ -1573,6 +1606,12 @@ TCPSM__FN int tcpsm__sum_good(const tcpsm_in *in)
     return s == 0xFFFFu;
 }
 
+/* The AccECN option in order 0, NOPs before it: what is added. */
+TCPSM__FN uint32_t tcpsm__acc_len(uint32_t fields)
+{
+    return (2 + 3 * fields + 3) & ~3u;
+}
+
 /* Options in the order that most stacks use; NOPs keep 32-bit alignment.
    Returns the header length. RFC9293-MUST-65: MSS only with SYN;
    RFC9293-MUST-69: no EOL is ever needed, so nothing follows one. */
@@ -1621,6 +1660,23 @@ TCPSM__FN uint32_t tcpsm__build_options(uint8_t *p,
             TCPSM_STEP();
         }
     }
+    if (TCPSM__HAVE_OPTIONS && s->fo_len != 0) { /* padded behind */
+        p[n] = 34;
+        p[n + 1] = s->fo_len;
+        memcpy(p + n + 2, s->fo, s->fo_len - 2u);
+        n += s->fo_len;
+        for (; (n & 3u) != 0; n++)
+            p[n] = 1;
+    }
+    if (TCPSM__HAVE_OPTIONS && s->acc_n != 0) {
+        uint32_t len = 2u + 3u * (s->acc_n - 1u);
+        for (i = len; (i & 3u) != 0; i++)
+            p[n++] = 1;
+        p[n] = 172;
+        p[n + 1] = (uint8_t)len;
+        memcpy(p + n + 2, s->acc, len - 2);
+        n += len;
+    }
     return n;
 }
 
@@ -1638,6 +1694,10 @@ TCPSM__FN uint32_t tcpsm__build_len(const struct tcpsm__seg *s)
         n += 4;
     if (s->nsack != 0)
         n += 4 + 8u * s->nsack;
+    if (s->fo_len != 0)
+        n += (s->fo_len + 3u) & ~3u;
+    if (s->acc_n != 0)
+        n += tcpsm__acc_len(s->acc_n - 1u);
     return n;
 }
 
@@ -3040,8 +3100,11 @@ TCPSM__FN uint32_t tcpsm__prr_count(struct tcpsm__prr *p, uint32_t delivered,
 #define TCPSM__F_RCV_URG 0x1000000u
 #define TCPSM__F_EOR 0x2000000u
 #define TCPSM__F_REPLY_TS 0x4000000u /* ... with TSecr = rcv_up */
-#define TCPSM__F_WOKEN 0x8000000u    /* on the wake list */
-#define TCPSM__F_KEEP 0x10000000u    /* options of the owner */
+#define TCPSM__F_ACE_3RD                                                     \
+    0x4000000u /* once synchronized: the handshake's encoding of ACE; a
+                  client has to send it, a server may get it */
+#define TCPSM__F_WOKEN 0x8000000u /* on the wake list */
+#define TCPSM__F_KEEP 0x10000000u /* options of the owner */
 #define TCPSM__F_CORK 0x20000000u
 #define TCPSM__F_MORE 0x40000000u
 #define TCPSM__F_QUIET 0x80000000u /* no reports (RFC9293-SHLD-20) */
@@ -3725,6 +3788,285 @@ TCPSM__FN void tcpsm__cc(tcpsm_conn *c, int what, tcpsm_cc_event *e)
     TCPSM_TRACE(c, TCPSM_TRACE_CWND, c->cc.cwnd, c->cc.ssthresh);
 }
 
+/* --- ECN (RFC 3168) and Accurate ECN (RFC 9768) --- */
+
+/* How many segments came as one. */
+TCPSM__FN uint16_t tcpsm__train(const tcpsm_in *in, uint32_t text)
+{
+    uint32_t n = in->segs;
+    if (n == 0 && in->gso_size != 0)
+        n = (text + in->gso_size - 1u) / in->gso_size;
+    return (uint16_t)tcpsm__min(tcpsm__max(n, 1), 255);
+}
+
+#if !TCPSM__TINY
+#define tcpsm__ecn_ready 1
+enum { TCPSM__CEP_IN = 0, TCPSM__CEP_OUT = 3, TCPSM__CEP_TOLD = 6 };
+#define TCPSM__ECN_BITS (TCPSM__AE | TCPSM__CWR | TCPSM__ECE)
+#define TCPSM__CE_ACKS 3u /* RFC 9768 s3.2.2.5.1: an ACK for so many marks */
+
+/* One of the three 3-bit counters: r.cep, s.cep, and r.cep as last told. */
+TCPSM__FN uint32_t tcpsm__cep(const tcpsm_conn *c, uint32_t which)
+{
+    return c->flags2 >> (TCPSM__N_ACE_SHIFT + which) & 7u;
+}
+
+TCPSM__FN void tcpsm__set_cep(tcpsm_conn *c, uint32_t which, uint32_t v)
+{
+    c->flags2 &= ~((uint32_t)7u << (TCPSM__N_ACE_SHIFT + which));
+    c->flags2 |= (v & 7u) << (TCPSM__N_ACE_SHIFT + which);
+}
+
+/* AE, CWR, ECE as a number of three bits, and back. */
+TCPSM__FN uint32_t tcpsm__ace_of(uint32_t flags)
+{
+    return flags >> 6 & 7u;
+}
+
+/* What an IP-ECN field becomes in a handshake: tables 2 and 3. */
+TCPSM__FN uint32_t tcpsm__ace_echo(uint32_t ip_ecn)
+{
+    static const uint8_t t[4] = {2, 3, 4, 6};
+    return t[ip_ecn & 3u];
+}
+
+TCPSM__FN void tcpsm__ace_begin(tcpsm_conn *c)
+{
+    c->flags2 |= TCPSM__N_ACE;
+    tcpsm__set_cep(c, TCPSM__CEP_IN, 5);
+    tcpsm__set_cep(c, TCPSM__CEP_OUT, 5);
+    tcpsm__set_cep(c, TCPSM__CEP_TOLD, 5);
+    memset(c->acc, 0, sizeof c->acc);
+    c->acc[2] = 1; /* r.e0b */
+    c->acc[8] = 1; /* r.e1b */
+}
+
+/* Which feedback a SYN asks for: 0 none, 1 classic, 2 accurate (RFC 9768
+   s3.1.3: also the reserved combinations). */
+TCPSM__FN uint32_t tcpsm__ecn_asked(uint32_t flags, uint32_t opts)
+{
+    uint32_t ace = tcpsm__ace_of(flags);
+    if (ace == 0 || (opts & TCPSM_NO_ECN))
+        return 0;
+    return ace == 3 ? 1 : 2; /* RFC3168-1 */
+}
+
+/* The bits of our SYN (RFC 9768 s3.1.4.1: after two of them without). */
+TCPSM__FN uint32_t tcpsm__ecn_ask(const tcpsm_conn *c)
+{
+    if (c->probes > 1 || (c->opts & TCPSM_NO_ECN))
+        return 0;
+    if (tcpsm__is2(c, TCPSM__N_ASK_ACE))
+        return TCPSM__ECN_BITS;
+    return tcpsm__is2(c, TCPSM__N_ASK_ECN) ? TCPSM__CWR | TCPSM__ECE : 0;
+}
+
+/* The bits of our SYN-ACK; tries: how many went before. */
+TCPSM__FN uint32_t tcpsm__ecn_answer(uint32_t mode, uint32_t ip_ecn,
+                                     uint32_t tries)
+{
+    if (mode == 1)
+        return TCPSM__ECE; /* RFC3168-1, -2 */
+    if (mode == 0 || tries > 1)
+        return 0;
+    return tcpsm__ace_echo(ip_ecn) << 6;
+}
+
+/* The peer's SYN-ACK decides (RFC 9768 table 2; RFC3168-3). */
+TCPSM__FN void tcpsm__ecn_answered(tcpsm_conn *c, uint32_t flags,
+                                   uint32_t ip_ecn)
+{
+    uint32_t ace = tcpsm__ace_of(flags);
+    if (c->opts & TCPSM_NO_ECN)
+        return;
+    if (tcpsm__is2(c, TCPSM__N_ASK_ACE)) {
+        if (ace == 1)
+            c->flags2 |= TCPSM__N_ECN;
+        if (ace <= 1 || ace == 7)
+            return; /* 7: a server that only reflects */
+        tcpsm__ace_begin(c);
+        if (ace != 2 && ace != 5) /* the SYN was not-ECT: mangled */
+            c->flags2 |= TCPSM__N_NO_ECT;
+        if ((ip_ecn & 3u) == 3)
+            tcpsm__set_cep(c, TCPSM__CEP_IN, 6);
+        return;
+    }
+    if (tcpsm__is2(c, TCPSM__N_ASK_ECN) &&
+        (flags & (TCPSM__CWR | TCPSM__ECE)) == TCPSM__ECE)
+        c->flags2 |= TCPSM__N_ECN;
+}
+
+/* May new data be ECN-capable? RFC3168-6: ECT(0) */
+TCPSM__FN uint8_t tcpsm__ect(const tcpsm_conn *c)
+{
+    if (!tcpsm__is2(c, TCPSM__N_ECN | TCPSM__N_ACE) ||
+        tcpsm__is2(c, TCPSM__N_NO_ECT))
+        return 0;
+    return 2;
+}
+
+/* The congestion bits of an acceptable segment, as a data receiver: r.cep
+   and the byte counters, or the echo until CWR (RFC3168-10: CWR first,
+   erratum 3639). */
+TCPSM__FN void tcpsm__ecn_in(tcpsm_conn *c, const tcpsm_in *in,
+                             const struct tcpsm__seg *s)
+{
+    uint32_t ecn = in->tos & 3u, n = in->ce, bytes = s->len, k;
+    if (n == 0 && in->segs == 0 && ecn == 3)
+        n = tcpsm__train(in, s->len);
+    TCPSM__COUNT(c, ce, n);
+    if (tcpsm__is2(c, TCPSM__N_ECN)) {
+        if (s->flags & TCPSM__CWR)
+            c->flags2 &= ~TCPSM__N_ECE;
+        if (n != 0) { /* RFC 9293 s3.8.3 has it at once */
+            c->flags2 |= TCPSM__N_ECE;
+            if (s->len != 0)
+                c->flags |= TCPSM__F_ACK_NOW;
+        }
+        return;
+    }
+    if (!tcpsm__is2(c, TCPSM__N_ACE))
+        return;
+    tcpsm__set_cep(c, TCPSM__CEP_IN, tcpsm__cep(c, TCPSM__CEP_IN) + n);
+    k = tcpsm__min(in->gso_size != 0 ? n * in->gso_size : bytes, bytes);
+    if (n == 0)
+        k = 0;
+    tcpsm__put24(c->acc + 3, tcpsm__get24(c->acc + 3) + k);
+    bytes -= k;
+    if (ecn == 2 || (ecn == 3 && in->ce != 0))
+        tcpsm__put24(c->acc, tcpsm__get24(c->acc) + bytes);
+    if (ecn == 1)
+        tcpsm__put24(c->acc + 6, tcpsm__get24(c->acc + 6) + bytes);
+    if (((tcpsm__cep(c, TCPSM__CEP_IN) - tcpsm__cep(c, TCPSM__CEP_TOLD)) &
+         7u) >= (s->len != 0 ? 1 : TCPSM__CE_ACKS))
+        c->flags |= TCPSM__F_ACK_NOW;
+}
+
+/* The congestion bits of what we send, other than SYNs. */
+TCPSM__FN uint32_t tcpsm__ecn_out(tcpsm_conn *c, int pure)
+{
+    uint32_t r = tcpsm__cep(c, TCPSM__CEP_IN);
+    if (tcpsm__is2(c, TCPSM__N_ECN))
+        return tcpsm__is2(c, TCPSM__N_ECE) ? TCPSM__ECE : 0;
+    if (!tcpsm__is2(c, TCPSM__N_ACE))
+        return 0;
+    if (tcpsm__is(c, TCPSM__F_ACE_3RD) && !tcpsm__is(c, TCPSM__F_PASSIVE) &&
+        tcpsm__synchronized(c) && pure) {
+        c->flags &= ~TCPSM__F_ACE_3RD;
+        return tcpsm__ace_echo(c->tos_seen) << 6;
+    }
+    tcpsm__set_cep(c, TCPSM__CEP_TOLD, r);
+    return r << 6;
+}
+
+/* How many fields of an AccECN option say something; + 1, 0: none. */
+TCPSM__FN uint8_t tcpsm__acc_fields(const tcpsm_conn *c)
+{
+    if (!tcpsm__is2(c, TCPSM__N_ACE))
+        return 0;
+    if (tcpsm__get24(c->acc + 6) != 1)
+        return 4;
+    if (tcpsm__get24(c->acc + 3) != 0)
+        return 3;
+    return tcpsm__get24(c->acc) != 1 ? 2 : 0;
+}
+
+/* The network marked what we sent: slower, once a round (RFC3168-7). With
+   one segment in the window the timer sets the pace (RFC3168-8). */
+TCPSM__FN void tcpsm__ecn_react(tcpsm_conn *c, uint32_t flight,
+                                uint32_t ce_bytes)
+{
+    tcpsm_cc_event e;
+    if (tcpsm__is(c, TCPSM__F_RECOVERY) || tcpsm__is2(c, TCPSM__N_LOSS))
+        return;
+    if (tcpsm__sack_on(c)) {
+        if (!tcpsm__seq_lt(c->recover, c->snd_una))
+            return;
+        c->recover = c->snd_nxt;
+    } else { /* there `recover` is RFC 6582's; N_DSACKED has no other use */
+        if (tcpsm__is2(c, TCPSM__N_DSACKED) &&
+            !tcpsm__seq_le(c->u.open.round_end, c->snd_una))
+            return;
+        c->flags2 |= TCPSM__N_DSACKED;
+        c->u.open.round_end = c->snd_nxt;
+    }
+    tcpsm__cc_event(c, &e);
+    if (c->cc.cwnd <= e.mss) {
+        c->pace_at = tcpsm__now32(c) + tcpsm__rto(c);
+        c->timers |= TCPSM__T_PACE;
+    }
+    e.flight = tcpsm__min(flight, c->cc.cwnd);
+    e.ce_bytes = ce_bytes;
+    tcpsm__cc(c, TCPSM__CC_ECN, &e);
+    TCPSM__COUNT(c, ecn_reductions, 1);
+    if (tcpsm__is2(c, TCPSM__N_ECN))
+        c->flags2 |= TCPSM__N_CWR;
+}
+
+/* How many marks an ACK reports that delivered so many bytes. With the
+   option there is no doubt; without, the counter of three bits may have
+   wrapped: the safest likely case (RFC 9768 s3.2.2.5.2, A.2). */
+TCPSM__FN uint32_t tcpsm__ace_marks(tcpsm_conn *c, const struct tcpsm__seg *s,
+                                    uint32_t delivered)
+{
+    uint32_t mss = tcpsm__smss(c), n, d, segs = delivered / mss;
+    d = (tcpsm__ace_of(s->flags) - tcpsm__cep(c, TCPSM__CEP_OUT)) & 7u;
+    tcpsm__set_cep(c, TCPSM__CEP_OUT, tcpsm__ace_of(s->flags));
+    if (s->has_ceb) {
+        n = (s->ceb - tcpsm__get24(c->acc + 9)) & 0xFFFFFFu;
+        tcpsm__put24(c->acc + 9, s->ceb);
+        if (n < 0x800000u && n <= delivered)
+            return n == 0 ? d : tcpsm__max(d, 1 + (n - 1) / mss);
+    }
+    if (segs <= 7)
+        return d;
+    return segs - ((segs - d) & 7u);
+}
+
+/* RFC 9768 table 4: the first ACK of a client, if it is a pure one. */
+TCPSM__FN void tcpsm__ace_third(tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    uint32_t ace = tcpsm__ace_of(s->flags);
+    if (ace == 0)
+        c->flags2 |= TCPSM__N_NO_ECT;
+    if (ace == 3 || ace == 4 || ace == 6) /* our SYN-ACK was not-ECT */
+        c->flags2 |= TCPSM__N_NO_ECT;
+    tcpsm__set_cep(c, TCPSM__CEP_OUT, ace == 6 ? 6 : 5);
+}
+
+/* What an ACK says about marks; 1: it says that there were some. */
+TCPSM__FN int tcpsm__ecn_ack(tcpsm_conn *c, const struct tcpsm__seg *s,
+                             uint32_t flight, uint32_t delivered)
+{
+    uint32_t n;
+    if (s->flags & TCPSM__SYN)
+        return 0;
+    if (tcpsm__is2(c, TCPSM__N_ECN)) {
+        if (!(s->flags & TCPSM__ECE))
+            return 0;
+        tcpsm__ecn_react(c, flight, delivered);
+        return 1;
+    }
+    if (!tcpsm__is2(c, TCPSM__N_ACE))
+        return 0;
+    if (tcpsm__is(c, TCPSM__F_ACE_3RD) && tcpsm__is(c, TCPSM__F_PASSIVE)) {
+        c->flags &= ~TCPSM__F_ACE_3RD;
+        if (s->len == 0 && s->nsack == 0) {
+            tcpsm__ace_third(c, s);
+            return 0;
+        }
+    }
+    if (delivered == 0)
+        return 0; /* perhaps older than what was seen last */
+    n = tcpsm__ace_marks(c, s, delivered);
+    if (n == 0 ||
+        (tcpsm__is2(c, TCPSM__N_NO_ECT) && tcpsm__is(c, TCPSM__F_PASSIVE)))
+        return 0;
+    tcpsm__ecn_react(c, flight, n * tcpsm__smss(c));
+    return 1;
+}
+#endif
+
 /* --- what may be sent: the one predicate --- */
 
 /* Bytes of flight that congestion control allows. RFC5681-11: one segment
@@ -4064,6 +4406,10 @@ TCPSM__FN int tcpsm__plan(const tcpsm_conn *c)
         return TCPSM__DO_SYN;
     if (c->owed != 0)
         return TCPSM__DO_DUPACK;
+    if (tcpsm__is2(c, TCPSM__N_ACE) && tcpsm__is(c, TCPSM__F_ACE_3RD) &&
+        tcpsm__is(c, TCPSM__F_ACK_NOW) && !tcpsm__is(c, TCPSM__F_PASSIVE) &&
+        tcpsm__synchronized(c))
+        return TCPSM__DO_ACK; /* RFC 9768 s3.2.2.1: a pure ACK first */
     if (!held && tcpsm__resend_len(c, &run) != 0)
         return TCPSM__DO_RESEND;
     if (tcpsm__is2(c, TCPSM__N_TLP_DUE) && c->runs_n != 0 &&
@@ -4961,6 +5307,8 @@ TCPSM__FN void tcpsm__established(tcpsm_conn *c)
     TCPSM__COUNT(c, opened, 1);
     if (tcpsm__is(c, TCPSM__F_FIN_QUEUED))
         tcpsm__set_state(c, TCPSM_FIN_WAIT_1);
+    if (tcpsm__is2(c, TCPSM__N_ACE))
+        c->flags |= TCPSM__F_ACE_3RD;
 }
 
 /* The window was in use if what was in flight filled most of it. */
@@ -5361,9 +5709,9 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     tcpsm_cc_event e;
     uint32_t acked = s->ack - c->snd_una, flight = tcpsm__outstanding(c);
     uint32_t lost, was, segs;
-    int dsack = tcpsm__is_dsack(s), wider = 0, opening;
+    int dsack = tcpsm__is_dsack(s), wider = 0, opening, marked;
     if (acked == 0 && s->nsack == 0 && c->oof == 0 &&
-        !(c->flags2 & (TCPSM__N_TLP | TCPSM__N_LOSS)))
+        !(c->flags2 & (TCPSM__N_TLP | TCPSM__N_LOSS | TCPSM__N_ECN)))
         return;
     tcpsm__cc_event(c, &e);
     tcpsm__scoreboard(c, s, dsack, &d);
@@ -5380,8 +5728,9 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     if (dsack)
         wider = tcpsm__dsacked(c, s);
     tcpsm__tlp_ack(c, s, acked, flight);
-    if (d.original)
-        tcpsm__undo(c); /* RFC 4015: an echo from before it was sent again */
+    marked = tcpsm__ecn_ack(c, s, flight, d.bytes);
+    if (d.original && !marked) /* RFC 4015 s3: not with a mark */
+        tcpsm__undo(c);        /* an echo from before it was sent again */
     if (tcpsm__frto(c, acked, &d))
         was = 0;
     if (d.sacked != 0) {
@@ -5402,7 +5751,7 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
         if (d.bytes != 0) /* RFC9937-5 */
             tcpsm__reduce(c, d.bytes, acked != 0 && lost == 0);
-    } else if (acked != 0 && !was) {
+    } else if (acked != 0 && !was && !marked) {
         tcpsm__grow(c, &e, acked, flight, &d);
     }
 }
@@ -5436,7 +5785,7 @@ TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
     struct tcpsm__runs r = tcpsm__runs_of(c);
     struct tcpsm__delivery d;
     tcpsm_cc_event e;
-    int opening;
+    int opening, marked = 0;
     tcpsm__cc_event(c, &e);
     tcpsm__delivery_begin(c, s, &r, &d);
     tcpsm__runs_ack(&r, s->ack, &d);
@@ -5447,7 +5796,8 @@ TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
     if (opening)
         return; /* RFC5681-4: the handshake grows nothing */
 #if !TCPSM__TINY
-    if (d.original)
+    marked = tcpsm__ecn_ack(c, s, flight, d.bytes);
+    if (d.original && !marked)
         tcpsm__undo(c);
     if (tcpsm__frto(c, acked, &d))
         return;
@@ -5461,7 +5811,8 @@ TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
         c->flags2 &= ~TCPSM__N_LOSS;
     if (tcpsm__seq_lt(c->recover, c->snd_una))
         c->recover = c->snd_una - 1; /* or it would wrap one day */
-    tcpsm__grow(c, &e, acked, flight, &d);
+    if (!marked)
+        tcpsm__grow(c, &e, acked, flight, &d);
 }
 
 /* RFC 5681 s2's duplicate, from a peer without SACK. */
@@ -5532,6 +5883,9 @@ TCPSM__FN void tcpsm__take_ack(tcpsm_conn *c, const struct tcpsm__seg *s)
         tcpsm__ack_new(c, s);
         tcpsm__set_wnd(c, s);
         tcpsm__established(c);
+#if !TCPSM__TINY
+        (void)tcpsm__ecn_ack(c, s, 0, 0);
+#endif
         return;
     }
 #if !TCPSM__TINY
@@ -5783,6 +6137,14 @@ TCPSM__FN void tcpsm__take_syn(tcpsm_conn *c, const struct tcpsm__seg *s)
     }
     if (TCPSM__HAVE_OPTIONS && s->sack_ok && !(c->opts & TCPSM_NO_SACK))
         c->flags |= TCPSM__F_SACK;
+#if !TCPSM__TINY
+    if (s->flags & TCPSM__ACK)
+        tcpsm__ecn_answered(c, s->flags, c->tos_seen);
+    else if (tcpsm__ecn_asked(s->flags, c->opts) == 1)
+        c->flags2 |= TCPSM__N_ECN;
+    else if (tcpsm__ecn_asked(s->flags, c->opts) == 2)
+        tcpsm__ace_begin(c);
+#endif
     /* RFC 1122 4.2.2.20(c): also on the way to ESTABLISHED */
     tcpsm__set_wnd(c, s);
 }
@@ -5799,7 +6161,7 @@ TCPSM__FN void tcpsm__open_passive(tcpsm_conn *c, tcpsm_in *in,
     memcpy(c->remote, in->src, n);
     c->remote_port = s->sport;
     tcpsm__isn(c);
-
+    c->tos_seen = in->tos;
     c->flags |= TCPSM__F_SYN_OUT | TCPSM__F_SYN_DUE;
     tcpsm__take_syn(c, s);
     c->rcv_edge = c->rcv_nxt + tcpsm__min(tcpsm__room(c), 65535);
@@ -5822,6 +6184,7 @@ TCPSM__FN void tcpsm__open_passive(tcpsm_conn *c, tcpsm_in *in,
 TCPSM__FN void tcpsm__open_active(tcpsm_conn *c, tcpsm_in *in,
                                   const struct tcpsm__seg *s)
 {
+    c->tos_seen = in->tos;
     tcpsm__take_syn(c, s);
     if (!(s->flags & TCPSM__ACK)) {
         tcpsm__set_state(c, TCPSM_SYN_RECEIVED);
@@ -5860,6 +6223,9 @@ TCPSM__FN void tcpsm__accept(tcpsm_conn *c, tcpsm_in *in,
     }
     tcpsm__ts_take(c, s);
     tcpsm__heard(c);
+#if !TCPSM__TINY
+    tcpsm__ecn_in(c, in, s);
+#endif
     tcpsm__take_ack(c, s);
     if (s->flags & TCPSM__SYN)
         tcpsm__ack_now(c);
@@ -5924,6 +6290,12 @@ TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
         }
         break;
     case TCPSM__V_CHALLENGE:
+        /* RFC 9768 s3.2.2.1: also for the SYN-ACK that comes again */
+        if (v.why == TCPSM_DROP_SYN && (s->flags & TCPSM__ACK) &&
+            tcpsm__is2(c, TCPSM__N_ACE) && !tcpsm__is(c, TCPSM__F_PASSIVE)) {
+            c->flags |= TCPSM__F_ACE_3RD;
+            c->tos_seen = in->tos;
+        }
         tcpsm__challenge(c);
         break;
     case TCPSM__V_STRANGER:
@@ -5951,6 +6323,10 @@ TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
             tcpsm__open_active(c, in, s);
         break;
     case TCPSM__V_SYN_AGAIN:
+        c->tos_seen = in->tos; /* RFC 9768 s3.1.5: the latest SYN's */
+        if (tcpsm__is2(c, TCPSM__N_ACE) &&
+            !(s->flags & (TCPSM__AE | TCPSM__CWR | TCPSM__ECE)))
+            c->flags2 |= TCPSM__N_NO_ECT;
         if (tcpsm__may_challenge(c))
             c->flags |= TCPSM__F_SYN_DUE;
         break;
@@ -5970,14 +6346,6 @@ TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
     return 0;
 }
 
-TCPSM__FN uint16_t tcpsm__train(const tcpsm_in *in, uint32_t text)
-{
-    uint32_t n = in->segs;
-    if (n == 0 && in->gso_size != 0)
-        n = (text + in->gso_size - 1u) / in->gso_size;
-    return (uint16_t)tcpsm__min(tcpsm__max(n, 1), 255);
-}
-
 /* Header prediction (Van Jacobson): the next data segment in order, or a
    pure ACK, of an ESTABLISHED connection with nothing out of order; its
    only option the timestamp, if one was negotiated, where everybody puts
@@ -5987,8 +6355,9 @@ TCPSM__FN int tcpsm__predicted(const tcpsm_conn *c, const tcpsm_in *in,
                                struct tcpsm__seg *s)
 {
     uint32_t hdr = tcpsm__ts_on(c) ? 32 : 20, ahead;
-    if (c->state != TCPSM_ESTABLISHED || p[12] != hdr << 2 ||
-        (p[13] & ~TCPSM__PSH) != TCPSM__ACK || in->len < hdr ||
+    uint32_t ace = tcpsm__is2(c, TCPSM__N_ACE) ? TCPSM__ECE | TCPSM__CWR : 0;
+    if (c->state != TCPSM_ESTABLISHED || (p[12] & ~(ace >> 7)) != hdr << 2 ||
+        (p[13] & ~(TCPSM__PSH | ace)) != TCPSM__ACK || in->len < hdr ||
         c->ranges_n != 0 || tcpsm__is(c, TCPSM__F_CLOSED) ||
         (in->flags & TCPSM_IN_LINK_BROADCAST) || in->len > 65536u)
         return 0;
@@ -6010,10 +6379,10 @@ TCPSM__FN int tcpsm__predicted(const tcpsm_conn *c, const tcpsm_in *in,
         if (tcpsm__paws_old(c, s, now))
             return 0;
     }
-    s->flags = p[13];
+    s->flags = (uint16_t)((p[12] & 1) << 8 | p[13]);
     s->wnd = tcpsm__get16(p + 14);
     s->up = 0;
-    s->nsack = 0;
+    s->nsack = s->has_ceb = 0;
     s->text = p + hdr;
     return 1;
 }
@@ -6044,6 +6413,10 @@ TCPSM__FN void tcpsm__fast(tcpsm_conn *c, tcpsm_in *in,
     c->tos_seen = in->tos;
     tcpsm__ts_take(c, s);
     tcpsm__heard(c);
+#if !TCPSM__TINY
+    if (tcpsm__is2(c, TCPSM__N_ECN | TCPSM__N_ACE))
+        tcpsm__ecn_in(c, in, s);
+#endif
     tcpsm__take_ack(c, s);
     if (s->len != 0) {
         c->rcv_nxt += s->len;
@@ -6440,6 +6813,26 @@ TCPSM__FN tcpsm_ret tcpsm__do_reply_rst(tcpsm_conn *c, tcpsm_out *out)
     return tcpsm__emit(c, out, &s, 0, 0);
 }
 
+#if !TCPSM__TINY
+/* The ECN bits of a SYN or SYN-ACK. A server that has to send one without
+   them may not use ECT for the rest (RFC 9768 s3.1.4.2, s3.1.5). */
+TCPSM__FN void tcpsm__syn_ecn(tcpsm_conn *c, struct tcpsm__seg *s, int answer)
+{
+    uint32_t mode = tcpsm__is2(c, TCPSM__N_ECN)   ? 1
+                    : tcpsm__is2(c, TCPSM__N_ACE) ? 2
+                                                  : 0;
+    uint32_t bits = answer ? tcpsm__ecn_answer(mode, c->tos_seen, c->probes)
+                           : tcpsm__ecn_ask(c);
+    s->flags = (uint16_t)(s->flags | bits);
+    if (answer && mode == 2 && bits == 0)
+        c->flags2 |= TCPSM__N_NO_ECT;
+    if (answer && mode == 2 && c->probes == 0) { /* RFC 9768 s3.2.3.2 */
+        s->acc_n = 4;
+        s->acc = c->acc;
+    }
+}
+#endif
+
 TCPSM__FN tcpsm_ret tcpsm__do_syn(tcpsm_conn *c, tcpsm_out *out)
 {
     struct tcpsm__seg s;
@@ -6459,6 +6852,9 @@ TCPSM__FN tcpsm_ret tcpsm__do_syn(tcpsm_conn *c, tcpsm_out *out)
         s.ts = 1;
         s.tsval = tcpsm__ticks(c->now) + c->ts_offset;
     }
+#if !TCPSM__TINY
+    tcpsm__syn_ecn(c, &s, answer);
+#endif
     s.wnd = tcpsm__window(c, 1);
     if (again) {
         r.meta[0] = TCPSM__R_RETX;
@@ -6481,6 +6877,13 @@ TCPSM__FN tcpsm_ret tcpsm__do_ack(tcpsm_conn *c, tcpsm_out *out, uint32_t seq,
     struct tcpsm__seg s;
     tcpsm__fill(c, &s, TCPSM__ACK, seq);
     tcpsm__fill_sack(c, &s, dup);
+#if !TCPSM__TINY
+    s.flags = (uint16_t)(s.flags | tcpsm__ecn_out(c, s.nsack == 0));
+    s.acc_n = tcpsm__acc_fields(c);
+    s.acc = c->acc;
+    if (tcpsm__build_len(&s) > 60)
+        s.acc_n = 0;
+#endif
     s.wnd = tcpsm__window(c, 0);
     tcpsm__acked(c);
     return tcpsm__emit(c, out, &s, 0, 0);
@@ -6497,6 +6900,13 @@ TCPSM__FN tcpsm_ret tcpsm__do_text(tcpsm_conn *c, tcpsm_out *out,
     tcpsm_ret ret;
     tcpsm__fill(c, &s, TCPSM__ACK, seq);
     tcpsm__fill_sack(c, &s, 0);
+#if !TCPSM__TINY
+    s.flags = (uint16_t)(s.flags | tcpsm__ecn_out(c, 0));
+    if (seq == c->snd_nxt && n != 0 && tcpsm__is2(c, TCPSM__N_CWR)) {
+        s.flags |= TCPSM__CWR; /* RFC3168-9: the first new data */
+        c->flags2 &= ~TCPSM__N_CWR;
+    }
+#endif
     s.wnd = tcpsm__window(c, 0);
     if (n != 0 && (off + n == c->snd_len || record))
         s.flags |= TCPSM__PSH; /* RFC9293-MUST-61, RFC9293-SHLD-27 */
@@ -6578,6 +6988,13 @@ TCPSM__FN uint32_t tcpsm__train_len(const tcpsm_conn *c, const tcpsm_out *out,
     if (!(c->opts & TCPSM_GSO) || len != full ||
         tcpsm__is(c, TCPSM__F_SND_URG | TCPSM__F_EOR))
         return len;
+#if !TCPSM__TINY
+    /* segmentation offloads clear CWR after the first segment */
+    if (tcpsm__is2(c, TCPSM__N_CWR) ||
+        (tcpsm__is2(c, TCPSM__N_ACE) &&
+         (tcpsm__cep(c, TCPSM__CEP_IN) & 2u) != 0))
+        return len;
+#endif
     most = tcpsm__min(tcpsm__unsent(c), tcpsm__window_left(c, c->snd_nxt));
     most = tcpsm__min(most, tcpsm__fit(c, out));
 #if !TCPSM__TINY
@@ -6626,6 +7043,16 @@ TCPSM__FN void tcpsm__sent(tcpsm_conn *c, uint32_t n)
 #endif
 }
 
+TCPSM__FN uint8_t tcpsm__new_ect(const tcpsm_conn *c)
+{
+#if TCPSM__TINY
+    (void)c;
+    return 0;
+#else
+    return (c->tos & 3u) != 0 ? 0 : tcpsm__ect(c);
+#endif
+}
+
 /* n bytes that were never sent, and the FIN if it is next. */
 TCPSM__FN tcpsm_ret tcpsm__send_new(tcpsm_conn *c, tcpsm_out *out, uint32_t n,
                                     uint16_t flags)
@@ -6636,8 +7063,8 @@ TCPSM__FN tcpsm_ret tcpsm__send_new(tcpsm_conn *c, tcpsm_out *out, uint32_t n,
     int fin = tcpsm__fin_unsent(c) && n == tcpsm__unsent(c) &&
               tcpsm__window_left(c, seq) > n;
     ret = tcpsm__do_text(c, out, seq, n, fin, tcpsm__full(c));
-    if (n != 0)
-        out->tos = c->tos; /* ECT on new data only */
+    if (n != 0) /* ECT on new data only (RFC3168-12, -13) */
+        out->tos = (uint8_t)(c->tos | tcpsm__new_ect(c));
     c->snd_nxt = seq + n + (uint32_t)fin;
     if (fin)
         c->flags |= TCPSM__F_FIN_SENT;
@@ -7734,6 +8161,14 @@ TCPSM_DEF tcpsm_ret tcpsm_open_from(tcpsm_conn *c, const tcpsm_tuple *t,
         c->flags |= TCPSM__F_WS;
     if (f->syn_lost)
         c->flags |= TCPSM__F_SYN_LOST;
+#if !TCPSM__TINY
+    if (f->ecn == 1)
+        c->flags2 |= TCPSM__N_ECN;
+    if (f->ecn == 2)
+        tcpsm__ace_begin(c);
+    if (f->no_ect)
+        c->flags2 |= TCPSM__N_NO_ECT;
+#endif
     c->snd_una = c->snd_nxt = c->snd_up = f->snd_nxt;
     c->rcv_nxt = c->last_ack = f->rcv_nxt;
     c->rcv_edge = f->rcv_nxt + f->rcv_wnd;
@@ -7778,6 +8213,10 @@ TCPSM_DEF void tcpsm_facts_of(const tcpsm_conn *c, tcpsm_facts *f)
     f->sack = tcpsm__sack_on(c) != 0;
     f->scaling = tcpsm__is(c, TCPSM__F_WS) != 0;
     f->syn_lost = tcpsm__is(c, TCPSM__F_SYN_LOST) != 0;
+    f->ecn = tcpsm__is2(c, TCPSM__N_ECN)   ? 1
+             : tcpsm__is2(c, TCPSM__N_ACE) ? 2
+                                           : 0;
+    f->no_ect = tcpsm__is2(c, TCPSM__N_NO_ECT) != 0;
 }
 
 /* --- status --- */
@@ -7797,6 +8236,8 @@ TCPSM_DEF void tcpsm_status(const tcpsm_conn *c, struct tcpsm_info *i)
     i->in_recovery = tcpsm__is(c, TCPSM__F_RECOVERY) != 0;
     if (tcpsm__is2(c, TCPSM__N_LOSS))
         i->in_recovery = 2;
+    if (tcpsm__is2(c, TCPSM__N_ECN | TCPSM__N_ACE))
+        i->ecn = tcpsm__is2(c, TCPSM__N_ECN) ? 1 : 2;
     i->reordering = tcpsm__is2(c, TCPSM__N_REORDER) != 0;
     i->sacked = tcpsm__runs_bytes(&r, TCPSM__R_SACKED);
     i->lost = tcpsm__runs_bytes(&r, TCPSM__R_LOST);
@@ -8783,7 +9224,8 @@ struct tcpsm__syn {
     uint16_t mss, wnd; /* the peer's, unscaled */
     uint16_t listener, gen;
     uint16_t chal_at; /* RFC 5961 s7, as in a connection */
-    uint8_t chal_n, scale, tries, queue, flags, zero;
+    uint8_t chal_n, scale, tries, queue, flags;
+    uint8_t ecn; /* the feedback agreed on; the SYN's IP-ECN << 2 */
 };
 enum {
     TCPSM__S_TS = 1,
@@ -8828,6 +9270,7 @@ struct tcpsm__reply {
     uint32_t seq, ack, tsval, tsecr;
     uint16_t flags, wnd, mss;
     uint8_t scale, sack_ok, ts, tos, ttl;
+    uint8_t acc; /* an AccECN option, its counters as they begin */
 };
 
 struct tcpsm__listener {
@@ -9943,7 +10386,7 @@ TCPSM__FN void tcpsm__syn_remove(struct tcpsm_stack *st, uint32_t i)
 
 /* What a SYN says, for an entry or a cookie. */
 TCPSM__FN void tcpsm__syn_read(struct tcpsm__syn *e,
-                               const struct tcpsm__seg *s,
+                               const struct tcpsm__seg *s, uint8_t tos,
                                const struct tcpsm__listener *ls)
 {
     uint32_t dflt = e->name.family == 4 ? 536 : 1220; /* RFC9293-MUST-15 */
@@ -9953,6 +10396,11 @@ TCPSM__FN void tcpsm__syn_read(struct tcpsm__syn *e,
     e->mss = (uint16_t)tcpsm__max(tcpsm__or(s->mss, dflt), TCPSM__MSS_FLOOR);
     e->flags = 0;
     e->scale = 0;
+    e->ecn = 0;
+#if !TCPSM__TINY
+    e->ecn = (uint8_t)(tcpsm__ecn_asked(s->flags, opts) | (tos & 3u) << 2);
+#endif
+    (void)tos;
     if (s->scale != TCPSM__NO_SCALE && !(opts & TCPSM_NO_SCALE)) {
         e->flags |= TCPSM__S_WS;
         e->scale = s->scale;
@@ -10074,6 +10522,12 @@ TCPSM__FN void tcpsm__syn_ack(const struct tcpsm_stack *st,
     if (ws)
         r->scale = ls->scale;
     r->sack_ok = (e->flags & TCPSM__S_SACK) != 0;
+#if !TCPSM__TINY
+    r->flags =
+        (uint16_t)(r->flags | tcpsm__ecn_answer(e->ecn & 3u, e->ecn >> 2 & 3u,
+                                                e->tries));
+    r->acc = (e->ecn & 3u) == 2 && e->tries == 0;
+#endif
     if (e->flags & TCPSM__S_TS) {
         r->ts = 1;
         r->tsval = tcpsm__tsval_for(st, &e->name);
@@ -10249,6 +10703,8 @@ TCPSM__FN void tcpsm__facts_begin(const struct tcpsm_stack *st,
     f->timestamps = (e->flags & TCPSM__S_TS) != 0;
     f->sack = (e->flags & TCPSM__S_SACK) != 0;
     f->syn_lost = (e->flags & TCPSM__S_RESENT) != 0;
+    f->ecn = e->ecn & 3u;
+    f->no_ect = e->ecn >> 4 & 1u;
     f->rcv_wnd = tcpsm__offered(ls, f->scaling);
     if (f->scaling) /* law 8: an ACK for the entry rounded it up */
         f->rcv_wnd = tcpsm__round_up(f->rcv_wnd, ls->scale) << ls->scale;
@@ -10379,6 +10835,11 @@ TCPSM__FN tcpsm_conn *tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
     case TCPSM__V_SYN_AGAIN: /* our SYN-ACK was lost */
         if (held && (e->flags & TCPSM__S_TS) && v->s.ts)
             e->ts_recent = v->s.tsval; /* it is the one we shall answer */
+#if !TCPSM__TINY
+        e->ecn = (uint8_t)((e->ecn & ~0xCu) | (in->tos & 3u) << 2);
+        if ((e->ecn & 3u) == 2 && !(v->s.flags & TCPSM__ECN_BITS))
+            e->ecn |= 16; /* RFC 9768 s3.1.5: no ECT from us */
+#endif
         if (held || e->queue == TCPSM__Q_DUE || !tcpsm__syn_may(e, c))
             break;
         e->flags |= TCPSM__S_UNSURE; /* its own clock runs on */
@@ -10661,7 +11122,8 @@ TCPSM__FN tcpsm_conn *tcpsm__listen_syn(struct tcpsm_stack *st, tcpsm_in *in,
         memset(e, 0, sizeof *e);
         e->name = v->who;
         e->listener = (uint16_t)tcpsm__listener_number(st, ls);
-        tcpsm__syn_read(e, &v->s, ls);
+        tcpsm__syn_read(e, &v->s, in->tos, ls);
+        e->ecn = 0; /* a cookie has no room for it */
         tcpsm__cookie_send(st, e);
         return NULL;
     }
@@ -10673,7 +11135,7 @@ TCPSM__FN tcpsm_conn *tcpsm__listen_syn(struct tcpsm_stack *st, tcpsm_in *in,
     b = tcpsm__syn_bucket(st, v->hash);
     e->chain = *b;
     *b = i;
-    tcpsm__syn_read(e, &v->s, ls);
+    tcpsm__syn_read(e, &v->s, in->tos, ls);
     e->iss = tcpsm__isn_for(st, &v->who);
     if (v->reuse && tcpsm__seq_le(e->iss, v->least))
         e->iss = v->least + 0x10000u; /* RFC9293-MAY-2 */
@@ -11042,6 +11504,7 @@ TCPSM__FN tcpsm_ret tcpsm__serve(struct tcpsm_stack *st, tcpsm_out *out)
 TCPSM__FN tcpsm_ret tcpsm__emit_reply(struct tcpsm_stack *st, tcpsm_out *out,
                                       const struct tcpsm__reply *r)
 {
+    static const uint8_t begin[9] = {0, 0, 1, 0, 0, 0, 0, 0, 1};
     struct tcpsm__seg s;
     tcpsm_ret n;
     memset(&s, 0, sizeof s);
@@ -11057,6 +11520,10 @@ TCPSM__FN tcpsm_ret tcpsm__emit_reply(struct tcpsm_stack *st, tcpsm_out *out,
     s.ts = r->ts;
     s.tsval = r->tsval;
     s.tsecr = r->tsecr;
+    if (r->acc) { /* RFC 9768 s3.2.1 */
+        s.acc_n = 4;
+        s.acc = begin;
+    }
     TCPSM__COUNT(&st->proto, out_segments, 1);
     n = tcpsm__emit_alone(out, &r->name, &s, st->proto.opts, r->ttl);
     out->tos = r->tos;
@@ -11084,6 +11551,8 @@ TCPSM__FN tcpsm_ret tcpsm__emit_syn(struct tcpsm_stack *st, tcpsm_out *out)
         e->sent = (uint32_t)st->now;
     else
         e->flags |= TCPSM__S_RESENT;
+    if ((e->ecn & 3u) == 2 && tries > 1)
+        e->ecn |= 16; /* it went without the bits */
     if (tries < TCPSM__Q_5 - TCPSM__Q_1 + 1)
         e->tries = (uint8_t)++tries;
     /* RFC6298-11: one second, two, four ... 31 in all */
