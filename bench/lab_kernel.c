@@ -106,7 +106,27 @@ static struct tcpsm_counters counters;
 static tcpsm_out out;
 static uint8_t tables[8192];
 
-static void watch(char what, uint32_t seq, uint32_t ack, int n)
+static uint32_t be32(const uint8_t *p)
+{
+    return (uint32_t)ip_be16(p) << 16 | ip_be16(p + 2);
+}
+
+static void watch_sack(const uint8_t *t, uint32_t iss)
+{
+    const uint8_t *p = t + 20, *end = t + (t[12] >> 4) * 4;
+    int k;
+
+    while (p + 1 < end && *p != 0 && (*p == 1 || p[1] >= 2)) {
+        for (k = 2; *p == 5 && k + 8 <= p[1]; k += 8)
+            fprintf(opt.watch, " %u-%u", be32(p + k) - iss,
+                    be32(p + k + 4) - iss);
+        p += *p == 1 ? 1 : p[1];
+    }
+}
+
+/* A segment that came or went: the header, and n octets of payload; for
+   what came n is the length of its options. */
+static void watch(char what, const uint8_t *t, int n)
 {
     static tcpsm_time zero;
     static uint32_t iss;
@@ -120,20 +140,20 @@ static void watch(char what, uint32_t seq, uint32_t ack, int n)
         zero = now;
         iss = i.snd_una;
         fputs("ms what seq-or-ack len una nxt cwnd ssthresh flight sacked "
-              "lost recovery srtt rto unsent wnd reo\n",
+              "lost recovery srtt rto unsent wnd reo reordering runs "
+              "SACK...\n",
               opt.watch);
     }
     fprintf(opt.watch,
-            "%.3f %c %u %d %u %u %u %u %u %u %u %u %u %u %u %u %u\n",
-            (double)(now - zero) / 1e3, what, (what == '<' ? ack : seq) - iss,
-            n, i.snd_una - iss, i.snd_nxt - iss, i.cwnd, i.ssthresh, i.flight,
-            i.sacked, i.lost, i.in_recovery, i.srtt_us, i.rto_us, i.unsent,
-            i.snd_wnd, i.reo_wnd_us);
-}
-
-static uint32_t be32(const uint8_t *p)
-{
-    return (uint32_t)ip_be16(p) << 16 | ip_be16(p + 2);
+            "%.3f %c %u %d %u %u %u %u %u %u %u %u %u %u %u %u %u %u %u",
+            (double)(now - zero) / 1e3, what,
+            be32(t + (what == '<' ? 8 : 4)) - iss, n, i.snd_una - iss,
+            i.snd_nxt - iss, i.cwnd, i.ssthresh, i.flight, i.sacked, i.lost,
+            i.in_recovery, i.srtt_us, i.rto_us, i.unsent, i.snd_wnd,
+            i.reo_wnd_us, i.reordering, i.runs);
+    if (what == '<')
+        watch_sack(t, iss);
+    fputc('\n', opt.watch);
 }
 
 static void flush(void)
@@ -142,7 +162,7 @@ static void flush(void)
     tcpsm_ret n;
 
     while ((n = tcpsm_output(&c, &out, tun_now())) > 0) {
-        watch('>', be32(t + 4), be32(t + 8), n - out.hdr_len);
+        watch('>', t, n - out.hdr_len);
         tun_write(&tun, &out, n);
     }
 }
@@ -199,10 +219,10 @@ static int read_segment(void)
     if (ip_parse(&in, tun.in, (unsigned)n) != IPPROTO_TCP)
         return 1;
     tcpsm_input(&c, &in, tun_now());
-    if (opt.watch != NULL) {
+    if (in.conn != NULL) {
         const uint8_t *t = (const uint8_t *)in.data;
 
-        watch('<', be32(t + 4), be32(t + 8), (t[12] >> 4) * 4 - 20);
+        watch('<', t, (t[12] >> 4) * 4 - 20);
     }
     return 1;
 }

@@ -38,6 +38,9 @@ KINDS = {  # name: (sender, its options, receiver)
     "linux-tcpsm": ("linux", [], "tcpsm"),
     "linux-linux": ("linux", [], "linux"),
     "nosack": ("tcpsm", ["--no-sack"], "linux"),
+    # only with --kinds
+    "paced": ("tcpsm", ["--pace"], "linux"),
+    "reno": ("tcpsm", ["--cc", "reno"], "linux"),
 }
 
 
@@ -484,7 +487,7 @@ def main():
         return 0 if args.list else 2
     if args.kinds:
         for r in rows:
-            r.kinds = [k for k in r.kinds if k in args.kinds.split(",")]
+            r.kinds = [k for k in KINDS if k in args.kinds.split(",")]
             r.runs = {k: {} for k in r.kinds}
     os.chdir(os.path.dirname(os.path.abspath(__file__)) + "/..")
     if (why := usable()) is not None:
