@@ -24,7 +24,8 @@ lab-build:
 	$(SUBMAKE) $(LAB)
 
 lab-smoke: lab-build
-	@$(LAB) smoke --jobs $(JOBS)
+	@$(LAB) smoke --jobs $(JOBS) >$(B)/lab/smoke.txt; \
+	    s=$$?; cat $(B)/lab/smoke.txt; exit $$s
 
 lab: lab-build
 	@JOBS=$(JOBS) bench/lab/lab.sh

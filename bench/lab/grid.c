@@ -157,8 +157,10 @@ static tcpsm_time duration(const cell *c)
         s = 1000 / packets;
     if (s > most)
         s = most;
-    if (s < 12 * rtt)
-        s = 12 * rtt;
+    /* slow start alone takes up to 14 rounds */
+    rtt *= c->rate > 1000000000u ? 25 : 60;
+    if (s < rtt)
+        s = rtt;
     return (tcpsm_time)(s * 1e6);
 }
 
@@ -166,11 +168,13 @@ static void run_cell(const cell *c, result *r)
 {
     tcpsm_time us = duration(c), silent = 0;
     struct tcpsm_info info;
+    netsim_link link[2];
     tcpsm_config k;
     lab_flow *f;
     uint64_t half;
     double bits;
     lab *l;
+    int d;
 
     memset(r, 0, sizeof *r);
     memset(&k, 0, sizeof k);
@@ -183,14 +187,22 @@ static void run_cell(const cell *c, result *r)
     }
     if (strcmp(trouble_name[c->trouble], "blackout-2s") == 0) {
         silent = 2 * LAB_S;
-        us += silent;
+        us = (us < 6 * LAB_S ? 6 * LAB_S : us) + silent;
     }
     l = lab_new(c->rate, c->rtt,
                 lab_trouble_queue(c->trouble, c->rate, c->rtt), 1);
     lab_trouble(l, c->trouble, us - silent, &k.flags);
     f = lab_add(l, &k, NULL);
+    /* a lost SYN costs seconds; `lab flows` is where that counts */
+    memcpy(link, l->net.link, sizeof link);
+    for (d = 0; d < 2; d++)
+        l->net.link[d].loss_ppm = l->net.link[d].burst_ppm = 0;
     lab_open(l, f);
     lab_until(l, lab_established, l->now + 60 * LAB_S);
+    for (d = 0; d < 2; d++) {
+        l->net.link[d].loss_ppm = link[d].loss_ppm;
+        l->net.link[d].burst_ppm = link[d].burst_ppm;
+    }
     lab_run(l, f->up + us / 2);
     half = f->got;
     lab_run(l, f->up + us);

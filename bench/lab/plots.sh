@@ -21,7 +21,7 @@ mkdir -p $at "$to"
 
 draw() { # NAME TITLE, the rest on stdin
     {
-        echo "set terminal pngcairo size 860,480 font 'sans,10'"
+        echo "set terminal pngcairo size 760,420 font 'sans,9'"
         echo "set output '$to/$1.png'"
         echo "set title \"$2\""
         echo "set key left top"
