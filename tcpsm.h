@@ -2109,6 +2109,21 @@ TCPSM__FN void tcpsm__runs_merge(struct tcpsm__runs *r, uint32_t i)
     tcpsm__runs_delete(r, i + 1, 1);
 }
 
+/* Are runs i and i+1 in the same state, so that one entry can speak for
+   both? What a block of SACK reports may not cost what is known of another
+   run: least of all when something was sent again, or it would pass for
+   lost at once. */
+TCPSM__FN int tcpsm__runs_alike(const struct tcpsm__runs *r, uint32_t i)
+{
+    const uint32_t state =
+        TCPSM__R_OUT | TCPSM__R_RETX | TCPSM__R_PROBE | TCPSM__R_TLP;
+    uint32_t x = (uint32_t)r->meta[i] ^ r->meta[i + 1];
+    if (r->meta[i] & r->meta[i + 1] & TCPSM__R_OUT)
+        return 1;
+    return (x & state) == 0 &&
+           !(r->meta[i] & (TCPSM__R_PROBE | TCPSM__R_TLP));
+}
+
 /* Frees one entry: the two neighbours that go best together become one.
    Data is never lost; SACK information only if `lossy` allows it. 0: no
    entry was freed. n >= 2. */
@@ -2117,7 +2132,7 @@ TCPSM__FN int tcpsm__runs_squeeze(struct tcpsm__runs *r, int lossy)
     uint32_t i, best = 0, cost = 0xFFFFFFFFu, d;
     for (i = 0; i + 1u < r->n && cost != 0; i++) {
         TCPSM_STEP();
-        if (!lossy && ((r->meta[i] ^ r->meta[i + 1]) & TCPSM__R_SACKED) != 0)
+        if (!lossy && !tcpsm__runs_alike(r, i))
             continue;
         d = tcpsm__runs_misfit(r, i);
         if (d < cost) {
@@ -5422,6 +5437,8 @@ TCPSM__FN void tcpsm__undo(tcpsm_conn *c)
     uint32_t ssthresh = tcpsm__size_dec(c->prior_ssthresh);
     if (!tcpsm__is2(c, TCPSM__N_UNDO))
         return;
+    if (tcpsm__is(c, TCPSM__F_RECOVERY)) /* they were only late */
+        c->flags2 |= TCPSM__N_REORDER;
     if (c->prior_ssthresh == 0xFFFFu)
         ssthresh = TCPSM__MAX_CWND;
     tcpsm__leave_recovery(c);
@@ -6550,6 +6567,7 @@ TCPSM__FN void tcpsm__rto_marks(tcpsm_conn *c)
 TCPSM__FN void tcpsm__rto_fires(tcpsm_conn *c)
 {
     tcpsm_cc_event e;
+    uint32_t was;
     int fresh = !tcpsm__is2(c, TCPSM__N_LOSS) &&
                 !tcpsm__is(c, TCPSM__F_RECOVERY) && c->probes == 0;
     if (tcpsm__is(c, TCPSM__F_SYN_OUT)) {
@@ -6568,7 +6586,10 @@ TCPSM__FN void tcpsm__rto_fires(tcpsm_conn *c)
     c->flags2 |= TCPSM__N_LOSS;
     tcpsm__cc_event(c, &e);
     e.again = c->probes != 0;
+    was = c->cc.ssthresh;
     tcpsm__cc(c, TCPSM__CC_TIMEOUT, &e);
+    if (!fresh) /* the flight of a recovery is no measure */
+        c->cc.ssthresh = tcpsm__min(c->cc.ssthresh, was);
     TCPSM__COUNT(c, timeouts, 1);
     c->flags |= TCPSM__F_FORCE;
     c->recover = c->snd_nxt;
@@ -6959,6 +6980,9 @@ TCPSM__FN void tcpsm__pace(tcpsm_conn *c, uint32_t n)
     uint32_t burst, ahead = c->pace_at - tcpsm__now32(c);
     if (!tcpsm__is2(c, TCPSM__N_PACE) || c->srtt == 0)
         return;
+    if (c->cc.ssthresh == TCPSM__MAX_CWND &&
+        c->cc.cwnd <= tcpsm__initial_window(c))
+        return; /* RFC 6928: the initial window goes out as one */
     burst = tcpsm__pace_burst(c);
     ahead = (ahead <= burst ? ahead : 0) +
             tcpsm__min(tcpsm__pace_time(c, n), 0x10000000u);
