@@ -93,6 +93,7 @@ struct lab {
     tcpsm_time jitter; /* a sender answers an ACK after up to so long:
                               without, drop-tail queues lock flows in */
     uint64_t dice;
+    tcpsm_time tick;       /* of the hosts' clocks, us; 0: 1. Also clock_us */
     uint8_t inline_tables; /* lend none: 8 runs, 4 ranges */
     /* troubles that netsim does not have, all on link 0 */
     uint64_t police_rate, police_burst; /* bit/s, bytes: a token bucket */

@@ -16,6 +16,7 @@ part() { # NAME COMMAND...: its table, shown and kept
 part grid $lab grid --jobs "${JOBS:-2}" --json $to/grid.json
 part flows $lab flows --json $to/flows.json
 part fair $lab fair --json $to/fair.json --prefix $to/data/fair
+LAB_DEBUG=1 $lab smoke --filter pacing 2>&1 | sed '$d' >$to/pacing.txt
 {
     echo '{"grid":'
     cat $to/grid.json

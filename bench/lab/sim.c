@@ -207,6 +207,8 @@ lab_flow *lab_add(lab *l, const tcpsm_config *cfg, const tcpsm_config *cfg_b)
             k = *given;
         memset(k.key, 0xA1 + s + 2 * f->number, 16);
         k.counters = &f->n[s];
+        if (l->tick > 1)
+            k.clock_us = (uint32_t)l->tick;
         if (!f->whole)
             k.flags |= TCPSM_GATHER | TCPSM_TX_ZERO;
         f->ring[s] = (uint8_t *)pages(need);
@@ -386,8 +388,23 @@ static void transmit(lab *l, lab_flow *f, int side, const tcpsm_out *o,
     tell(l, LAB_SENT, fate);
 }
 
+/* What a host takes for now, and when it will look again: its clock has
+   ticks, and no timer of it is finer. */
+static tcpsm_time clock_of(const lab *l)
+{
+    return l->tick > 1 ? l->now - l->now % l->tick : l->now;
+}
+
+static tcpsm_time wake_at(const lab *l, tcpsm_time deadline)
+{
+    if (l->tick <= 1 || deadline > TCPSM_NEVER - l->tick)
+        return deadline;
+    return (deadline + l->tick - 1) / l->tick * l->tick;
+}
+
 static void step(lab *l, lab_flow *f, int side)
 {
+    tcpsm_time now = clock_of(l);
     uint8_t packet[PREFIX + LAB_COPY];
     uint32_t turns = 0;
     tcpsm_out o;
@@ -401,15 +418,15 @@ static void step(lab *l, lab_flow *f, int side)
     for (;;) {
         o.buf = packet + PREFIX;
         o.cap = f->whole ? LAB_COPY : 128u;
-        if (tcpsm_deadline(&f->c[side]) > l->now)
+        if (tcpsm_deadline(&f->c[side]) > now)
             break;
-        r = tcpsm_output(&f->c[side], &o, l->now);
+        r = tcpsm_output(&f->c[side], &o, now);
         if (r < 0 || ++turns > 10000000u)
             die("output fails, or does not end", r);
         if (r > 0)
             transmit(l, f, side, &o, packet, (uint32_t)r);
     }
-    f->due[side] = tcpsm_deadline(&f->c[side]);
+    f->due[side] = wake_at(l, tcpsm_deadline(&f->c[side]));
     if (f->up == 0 && side == 0 && tcpsm_state(&f->c[0]) == TCPSM_ESTABLISHED)
         f->up = l->now;
 }
@@ -460,7 +477,7 @@ static void deliver(lab *l, int from, uint8_t *packet, uint32_t len,
         }
     }
     from_at = f->got;
-    if (tcpsm_input(&f->c[!from], &in, l->now) == TCPSM_E_NOT_MINE)
+    if (tcpsm_input(&f->c[!from], &in, clock_of(l)) == TCPSM_E_NOT_MINE)
         f->dead = 1;
     if (from == 0 && n != 0 && !(info->fate & NETSIM_DAMAGED)) {
         uint64_t a = at > from_at ? at : from_at, b = at + n;
@@ -502,8 +519,8 @@ void lab_open(lab *l, lab_flow *f)
     if (l->mem == NULL)
         make_network(l);
     f->opened = l->now;
-    if (tcpsm_listen(&f->c[1], &f->tuple[1], l->now) < 0 ||
-        tcpsm_open(&f->c[0], &f->tuple[0], l->now) < 0)
+    if (tcpsm_listen(&f->c[1], &f->tuple[1], clock_of(l)) < 0 ||
+        tcpsm_open(&f->c[0], &f->tuple[0], clock_of(l)) < 0)
         die("a connection cannot be opened", f->number);
     step(l, f, 1);
     step(l, f, 0);

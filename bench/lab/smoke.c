@@ -756,6 +756,27 @@ static void row_pacing(void)
             "goodput off %.3f, on %.3f, 12 cells", off, on);
 }
 
+/* A clock of 1 ms, with and without pacing */
+static void row_clock(void)
+{
+    double least = 1, x;
+    int p;
+
+    for (p = 0; p < 2; p++) {
+        lab *l = lab_new(100 * MBIT, 20000, 0, 1);
+        tcpsm_config k = with(NULL, p ? TCPSM_PACE : 0);
+        lab_flow *f;
+
+        l->tick = 1000;
+        f = bulk(l, &k, 10 * LAB_S);
+        x = share(l, f->got, 10 * LAB_S);
+        least = x < least ? x : least;
+        lab_free(l);
+    }
+    verdict(least >= 0.95, "clock-of-1-ms", "at least 0.95 of the link",
+            "%.3f, the less of paced and not", least);
+}
+
 /* ---- plain bulk transfer ----------------------------------------------- */
 
 static void row_bulk(void)
@@ -824,6 +845,7 @@ static const struct {
     {"hole", row_hole},
     {"ecn", row_ecn},
     {"pacing", row_pacing},
+    {"clock", row_clock},
     {"bulk", row_bulk},
 };
 enum { ROWS = (int)(sizeof row / sizeof *row) };

@@ -174,6 +174,7 @@ static const char usage[] =
     "  --seconds S (2)     --seed N (1)    --flags N (tcpsm_config.flags)\n"
     "  --from S --to S     the part to record\n"
     "  --step MS           at most one line of .window in so long\n"
+    "  --tick MS           of the hosts' clocks (0: exact)\n"
     "  --inline-tables     8 runs and 4 ranges, none lent\n"
     "  --print             one line for each segment sent and ACK taken\n"
     "  --prefix PATH       PATH.sent, .again, .lost, .ack, .sack, .window\n"
@@ -185,7 +186,7 @@ int lab_trace(int argc, char **argv)
     uint64_t rate = 10000000, queue = 0, seed = 1, segments = 0;
     const char *prefix = NULL;
     double rtt = 40, run = 2, from = 0, to = 1e9;
-    double loss = -1, reorder = -1, late = -1;
+    double loss = -1, reorder = -1, late = -1, tick = 0;
     int trouble = 0, a, inline_tables = 0;
     struct tcpsm_info info;
     tcpsm_config k;
@@ -220,6 +221,8 @@ int lab_trace(int argc, char **argv)
             loss = number(v);
         else if (!strcmp(argv[a], "--reorder"))
             reorder = number(v);
+        else if (!strcmp(argv[a], "--tick"))
+            tick = number(v);
         else if (!strcmp(argv[a], "--late"))
             late = number(v);
         else if (!strcmp(argv[a], "--drop"))
@@ -269,6 +272,7 @@ int lab_trace(int argc, char **argv)
     if (late >= 0)
         l->net.link[0].reorder_us = (uint64_t)(late * 1e3);
     l->watch = watch;
+    l->tick = (tcpsm_time)(tick * 1e3);
     l->inline_tables = inline_tables != 0;
     l->script = out.drops ? drop_listed : NULL;
     f = lab_add(l, &k, NULL);
