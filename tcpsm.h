@@ -1984,7 +1984,7 @@ struct tcpsm__delivery {
     uint8_t reordered; /* never sent again, and below fack */
     uint8_t fresh;     /* something never sent again */
     uint8_t original;  /* sent again, but the original arrived (Eifel) */
-    uint8_t probe;     /* a path MTU probe arrived */
+    uint32_t probe;    /* a path MTU probe of so many bytes arrived */
 };
 
 /* 5-bit exponent, 5-bit mantissa; rounds up */
@@ -2371,8 +2371,9 @@ TCPSM__FN void tcpsm__run_delivered(const struct tcpsm__runs *r, uint32_t i,
     if (m & TCPSM__R_SACKED)
         return;
     d->bytes += len;
-    if (m & TCPSM__R_PROBE)
-        d->probe = 1;
+    if ((m & (TCPSM__R_PROBE | TCPSM__R_RETX | TCPSM__R_LOST)) ==
+        TCPSM__R_PROBE)
+        d->probe = len;
     if (!(m & TCPSM__R_RETX)) {
         d->fresh = 1;
         if (tcpsm__seq_lt(end, d->fack))
@@ -2993,13 +2994,14 @@ TCPSM__FN int tcpsm__sent_after(uint32_t t1, uint32_t seq1, uint32_t t2,
 
 /* RFC8985-9: marks what is lost and returns how much; *wait is when the
    last of the others would be (0: there are none); *again: something that
-   had been sent again was lost again (RFC5681-16). */
+   had been sent again was lost again (RFC5681-16); *probe: a path MTU probe
+   of so many bytes was lost, which is not counted (RFC 4821 s7.6.1). */
 TCPSM__FN uint32_t tcpsm__rack_detect(struct tcpsm__runs *r,
                                       const struct tcpsm__rack *k,
                                       uint32_t now, uint32_t *wait,
-                                      int *again)
+                                      int *again, uint32_t *probe)
 {
-    uint32_t i, last, due = k->rtt + k->reo_wnd, oof = r->oof;
+    uint32_t i, last, due = k->rtt + k->reo_wnd, n = 0;
     *wait = 0;
     for (i = 0; i < r->n; i++) {
         TCPSM_STEP();
@@ -3014,9 +3016,14 @@ TCPSM__FN uint32_t tcpsm__rack_detect(struct tcpsm__runs *r,
         }
         if (r->meta[i] & TCPSM__R_RETX)
             *again = 1;
+        if (r->meta[i] & TCPSM__R_PROBE) /* no sign of congestion */
+            *probe = tcpsm__run_len(r, i);
+        else
+            n += tcpsm__run_len(r, i);
+        r->meta[i] = (uint16_t)(r->meta[i] & ~(uint32_t)TCPSM__R_PROBE);
         tcpsm__run_lose(r, i);
     }
-    return r->oof - oof;
+    return n;
 }
 
 /* RFC8985-10: at a timeout the first segment, up to end, and what has been
@@ -5549,18 +5556,147 @@ TCPSM__FN void tcpsm__rack_take(tcpsm_conn *c,
     c->rack_rtt = tcpsm__size_enc(tcpsm__max(d->rtt, 1));
 }
 
+/* --- path MTU discovery without ICMP (RFC 4821, RFC 8899) --- */
+
+#define tcpsm__plpmtud_ready 1
+#define TCPSM__RAISE_AFTER 572u /* x 2^20 us: 600 s (RFC 8899 s5.1.1) */
+#define TCPSM__MTU_STEP 16u     /* no search for less than that */
+#define TCPSM__MAX_PROBES 3u    /* RFC 8899 s5.1.2 */
+
+/* BASE_PLPMTU: what passes nearly everywhere. */
+TCPSM__FN uint32_t tcpsm__base_mtu(const tcpsm_conn *c)
+{
+    return tcpsm__family(c) == 4 ? 1200 : TCPSM__MTU6_LEAST;
+}
+
+/* The largest packet that both ends would take. */
+TCPSM__FN uint32_t tcpsm__most_mtu(const tcpsm_conn *c)
+{
+    return tcpsm__min(c->link_mtu, c->mss + tcpsm__ip_len(c) + 20);
+}
+
+/* The packet that carries so much text. */
+TCPSM__FN uint32_t tcpsm__packet(const tcpsm_conn *c, uint32_t text)
+{
+    return text + tcpsm__ip_len(c) + 20 + (tcpsm__ts_on(c) ? 12 : 0);
+}
+
+/* Today's MTU stays, until it may be too small again. */
+TCPSM__FN void tcpsm__raise_later(tcpsm_conn *c)
+{
+    c->pmtu = 0;
+    c->flags2 &= ~TCPSM__N_RAISE;
+    if (tcpsm__is2(c, TCPSM__N_NO_PROBE) || c->mtu >= tcpsm__most_mtu(c))
+        return;
+    c->pmtu = (uint16_t)((c->now >> 20) + TCPSM__RAISE_AFTER);
+    c->flags2 |= TCPSM__N_RAISE;
+}
+
+/* Looks for something larger than today's, and smaller than hi. */
+TCPSM__FN void tcpsm__search_mtu(tcpsm_conn *c, uint32_t hi)
+{
+    c->flags2 &= ~TCPSM__N_RAISE;
+    c->pmtu = (uint16_t)(tcpsm__min(hi, 0xFFFFu) & ~3u);
+    if (c->pmtu < c->mtu + TCPSM__MTU_STEP || c->mtu >= tcpsm__most_mtu(c))
+        tcpsm__raise_later(c);
+}
+
+TCPSM__FN void tcpsm__probe_lost(tcpsm_conn *c, uint32_t text)
+{
+    uint32_t size = tcpsm__packet(c, text), lost = (c->pmtu & 3u) + 1;
+    if (c->pmtu == 0 || tcpsm__is2(c, TCPSM__N_RAISE))
+        return;
+    if (lost < TCPSM__MAX_PROBES)
+        c->pmtu++;
+    else
+        tcpsm__search_mtu(c, size);
+}
+
+/* A larger segment than cwnd would never be sent (law 7). */
+TCPSM__FN void tcpsm__grow_mtu(tcpsm_conn *c, uint32_t mtu)
+{
+    c->mtu = (uint16_t)mtu;
+    if (!tcpsm__synchronized(c))
+        return;
+    c->cc.cwnd = tcpsm__max(c->cc.cwnd, tcpsm__smss(c));
+    c->cc.ssthresh = tcpsm__max(c->cc.ssthresh, 2 * tcpsm__smss(c));
+}
+
+TCPSM__FN void tcpsm__probe_arrived(tcpsm_conn *c, uint32_t text)
+{
+    uint32_t size = tcpsm__packet(c, text);
+    if (c->pmtu == 0 || tcpsm__is2(c, TCPSM__N_RAISE) || size <= c->mtu ||
+        size > tcpsm__most_mtu(c))
+        return;
+    tcpsm__grow_mtu(c, size);
+    tcpsm__search_mtu(c, c->pmtu);
+}
+
+/* What to try now; 0: nothing. At the top of the range first: after a rise
+   it is the likeliest. */
+TCPSM__FN uint32_t tcpsm__next_mtu(const tcpsm_conn *c)
+{
+    uint32_t hi = c->pmtu & ~3u, most = tcpsm__most_mtu(c), size;
+    if (c->pmtu == 0 || !tcpsm__sack_on(c) ||
+        tcpsm__is(c, TCPSM__F_RECOVERY) ||
+        (c->flags2 & (TCPSM__N_LOSS | TCPSM__N_RAISE | TCPSM__N_NO_PROBE)))
+        return 0;
+    size = hi > most ? most : (c->mtu + hi) / 2;
+    return size > c->mtu ? size : 0;
+}
+
+/* Is a probe on its way? Its text; 0: none. */
+TCPSM__FN uint32_t tcpsm__probe_out(const tcpsm_conn *c)
+{
+    struct tcpsm__runs r = tcpsm__runs_in(c);
+    uint32_t i;
+    for (i = 0; i < r.n; i++) {
+        TCPSM_STEP();
+        if ((r.meta[i] & (TCPSM__R_PROBE | TCPSM__R_RETX)) == TCPSM__R_PROBE)
+            return tcpsm__run_len(&r, i);
+    }
+    return 0;
+}
+
+/* The text of a probe to send instead of the next segment; 0: none. There
+   must be a segment behind it, whose SACK will tell of its loss. */
+TCPSM__FN uint32_t tcpsm__probe_len(const tcpsm_conn *c)
+{
+    uint32_t size = tcpsm__next_mtu(c), n, flight = tcpsm__flight(c);
+    if (size == 0)
+        return 0;
+    n = size - tcpsm__packet(c, 0);
+    if (tcpsm__unsent(c) < n + tcpsm__full(c) ||
+        tcpsm__window_left(c, c->snd_nxt) < n + tcpsm__full(c) ||
+        flight + n + tcpsm__full(c) > c->cc.cwnd ||
+        tcpsm__sack_blocks(c) != 0 || tcpsm__is(c, TCPSM__F_EOR) ||
+        tcpsm__probe_out(c) != 0)
+        return 0;
+    return n;
+}
+
+/* RFC 4821 s7.7: nothing of the present size gets through any more. */
+TCPSM__FN int tcpsm__black_hole(const tcpsm_conn *c)
+{
+    return c->probes == 2 && tcpsm__synchronized(c) &&
+           !tcpsm__is2(c, TCPSM__N_NO_PROBE) && c->mtu > tcpsm__base_mtu(c) &&
+           tcpsm__packet(c, tcpsm__outstanding(c)) > tcpsm__base_mtu(c);
+}
+
 /* RFC8985-9: marks losses, and arms the reordering timer for the rest
    (RFC8985-16). Returns the bytes newly lost. */
 TCPSM__FN uint32_t tcpsm__detect(tcpsm_conn *c)
 {
     struct tcpsm__runs r = tcpsm__runs_of(c);
     struct tcpsm__rack k = tcpsm__rack_of(c);
-    uint32_t wait = 0, n;
+    uint32_t wait = 0, probe = 0, n;
     int again = 0;
     if (c->rack_rtt == 0)
         return 0;
-    n = tcpsm__rack_detect(&r, &k, tcpsm__now32(c), &wait, &again);
+    n = tcpsm__rack_detect(&r, &k, tcpsm__now32(c), &wait, &again, &probe);
     tcpsm__runs_put(c, &r);
+    if (probe != 0)
+        tcpsm__probe_lost(c, probe);
     if (again) /* a loss of a retransmission is a real one */
         c->flags2 &= ~TCPSM__N_UNDO;
     c->flags2 &= ~TCPSM__N_REO;
@@ -5744,6 +5880,8 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     tcpsm__rack_take(c, &d);
     if (dsack)
         wider = tcpsm__dsacked(c, s);
+    if (d.probe != 0)
+        tcpsm__probe_arrived(c, d.probe);
     tcpsm__tlp_ack(c, s, acked, flight);
     marked = tcpsm__ecn_ack(c, s, flight, d.bytes);
     if (d.original && !marked) /* RFC 4015 s3: not with a mark */
@@ -6518,6 +6656,9 @@ TCPSM__FN void tcpsm__set_mtu(tcpsm_conn *c, uint32_t mtu)
         return;
     c->more = (uint8_t)(c->more & ~TCPSM__M_FULL_ACKED);
     c->ptb_mtu = 0;
+#if !TCPSM__TINY
+    tcpsm__raise_later(c);
+#endif
     if (c->runs_n == 0)
         return;
     r = tcpsm__runs_of(c); /* RFC 1191 s6.5: send again, no penalty */
@@ -6602,6 +6743,14 @@ TCPSM__FN void tcpsm__rto_fires(tcpsm_conn *c)
         tcpsm__report(c); /* RFC9293-MUST-20 */
     if (c->ptb_mtu != 0)
         tcpsm__set_mtu(c, c->ptb_mtu); /* RFC5927-9 */
+#if !TCPSM__TINY
+    else if (tcpsm__black_hole(c)) {
+        was = c->mtu;
+        tcpsm__set_mtu(c, tcpsm__base_mtu(c));
+        tcpsm__search_mtu(c, was);
+        TCPSM__COUNT(c, mtu_holes, 1);
+    }
+#endif
 }
 
 #define tcpsm__rack_ready 1 /* for those who wait for it */
@@ -7082,11 +7231,13 @@ TCPSM__FN tcpsm_ret tcpsm__send_new(tcpsm_conn *c, tcpsm_out *out, uint32_t n,
                                     uint16_t flags)
 {
     struct tcpsm__runs r;
-    uint32_t seq = c->snd_nxt;
+    uint32_t seq = c->snd_nxt, mss = tcpsm__full(c);
     tcpsm_ret ret;
     int fin = tcpsm__fin_unsent(c) && n == tcpsm__unsent(c) &&
               tcpsm__window_left(c, seq) > n;
-    ret = tcpsm__do_text(c, out, seq, n, fin, tcpsm__full(c));
+    if (flags & TCPSM__R_PROBE)
+        mss = n;
+    ret = tcpsm__do_text(c, out, seq, n, fin, mss);
     if (n != 0) /* ECT on new data only (RFC3168-12, -13) */
         out->tos = (uint8_t)(c->tos | tcpsm__new_ect(c));
     c->snd_nxt = seq + n + (uint32_t)fin;
@@ -7107,6 +7258,16 @@ TCPSM__FN tcpsm_ret tcpsm__do_data(tcpsm_conn *c, tcpsm_out *out)
 {
     uint32_t n;
     tcpsm__after_idle(c);
+#if !TCPSM__TINY
+    if (tcpsm__is2(c, TCPSM__N_RAISE) &&
+        (uint16_t)((uint16_t)(c->now >> 20) - c->pmtu) < 0x8000u)
+        tcpsm__search_mtu(c, tcpsm__most_mtu(c) + TCPSM__MTU_STEP);
+    n = tcpsm__probe_len(c);
+    if (n != 0 && n <= tcpsm__fit(c, out)) {
+        TCPSM__COUNT(c, mtu_probes, 1);
+        return tcpsm__send_new(c, out, n, TCPSM__R_PROBE);
+    }
+#endif
     n = tcpsm__new_len(c);
     n = tcpsm__train_len(c, out, tcpsm__min(n, tcpsm__fit(c, out)));
     return tcpsm__send_new(c, out, n, 0);
@@ -7906,6 +8067,7 @@ TCPSM__FN tcpsm_ret tcpsm__set_durations(tcpsm_conn *c, uint32_t option,
     }
 }
 
+#if TCPSM__TINY
 /* A larger segment than cwnd would never be sent (law 7). */
 TCPSM__FN void tcpsm__grow_mtu(tcpsm_conn *c, uint32_t mtu)
 {
@@ -7915,6 +8077,7 @@ TCPSM__FN void tcpsm__grow_mtu(tcpsm_conn *c, uint32_t mtu)
     c->cc.cwnd = tcpsm__max(c->cc.cwnd, tcpsm__smss(c));
     c->cc.ssthresh = tcpsm__max(c->cc.ssthresh, 2 * tcpsm__smss(c));
 }
+#endif
 
 TCPSM__FN tcpsm_ret tcpsm__set_sizes(tcpsm_conn *c, uint32_t option,
                                      uint32_t v)
@@ -7929,6 +8092,10 @@ TCPSM__FN tcpsm_ret tcpsm__set_sizes(tcpsm_conn *c, uint32_t option,
             tcpsm__set_mtu(c, v);
         else
             tcpsm__grow_mtu(c, v);
+#if !TCPSM__TINY
+        c->pmtu = 0; /* the owner knows: no search */
+        c->flags2 &= ~TCPSM__N_RAISE;
+#endif
         return 0;
     case TCPSM_SET_MAXSEG:
         if (v > 65535u || v < TCPSM__MSS_FLOOR)
@@ -8269,6 +8436,8 @@ TCPSM_DEF void tcpsm_status(const tcpsm_conn *c, struct tcpsm_info *i)
     i->rack_rtt_us = tcpsm__size_dec(c->rack_rtt);
     if (tcpsm__sack_on(c))
         i->reo_wnd_us = tcpsm__reo_wnd(c);
+    if (tcpsm__probe_out(c) != 0)
+        i->probed_mtu = (uint16_t)tcpsm__packet(c, tcpsm__probe_out(c));
     i->pacing = tcpsm__is2(c, TCPSM__N_PACE) != 0;
     if (i->pacing && c->srtt != 0)
         i->pacing_rate = tcpsm__muldiv(
