@@ -39,6 +39,7 @@ static struct {
     uint32_t dsack_nxt;
     tcpsm_time timer; /* reordering; 0: none */
     int recovery;     /* 1: fast, 2: RTO */
+    int entered;      /* a fast recovery, by this */
     uint32_t recover, sacked, lost, newly_lost;
     uint32_t segs; /* SACKed since the last recovery: s3.3.2 (1a) */
     uint64_t undone;
@@ -182,7 +183,7 @@ static void detect(void)
     sums();
     m.newly_lost = m.lost > was;
     if (m.lost > was && !m.recovery) {
-        m.recovery = 1;
+        m.recovery = m.entered = 1;
         m.dsack_round = 0;
         m.recover = m.nxt;
     }
@@ -260,9 +261,11 @@ static uint32_t model_ack(uint32_t ack, uint32_t b[4][2], uint32_t n)
     m.segs += (sacked + MSS - 1) / MSS;
     if (COUNT(undone) != m.undone) { /* not lost at all */
         m.undone = COUNT(undone);
+        m.seen |= m.recovery == 1; /* not in the RFC: late, not lost */
         for (k = m.una; k < m.nxt; k++)
             oct[k].lost = 0;
         m.recovery = 0;
+        m.segs = 0;
         sums();
     }
     if (m.recovery && m.una >= m.recover) {
@@ -419,10 +422,9 @@ static void drain(void)
         CHECK(++turns < 3000);
         timeouts = COUNT(timeouts);
         if (m.timer != 0 && m.timer <= w.p.now) {
-            int was = m.recovery;
-
+            m.entered = 0;
             detect();
-            entered = m.recovery && !was;
+            entered = m.entered;
         }
         pair__output(&w.p, PAIR_A);
         if (entered)
@@ -446,7 +448,6 @@ static void ack(uint32_t no, uint32_t b[4][2], uint32_t n)
 {
     char text[200];
     uint32_t at, i, delivered, una;
-    int was;
 
     at = (uint32_t)snprintf(text, sizeof text, "A 1 ack %u%s", no + 1,
                             n ? " sack" : "");
@@ -459,7 +460,7 @@ static void ack(uint32_t no, uint32_t b[4][2], uint32_t n)
     wire__in(text);
     m.min_rtt = stream_info().min_rtt_us;
     m.srtt = stream_info().srtt_us;
-    was = COUNT(undone) == m.undone ? m.recovery : 0;
+    m.entered = 0;
     una = m.una;
     delivered = model_ack(no, b, n);
     detect();
@@ -467,8 +468,8 @@ static void ack(uint32_t no, uint32_t b[4][2], uint32_t n)
     law3();
     if (m.recovery != 1 || s.exact != ALL)
         return;
-    if (was != 1 || m.ssthresh != stream_info().ssthresh)
-        begin_prr(delivered); /* or another reduction: s6.1 */
+    if (m.entered)
+        begin_prr(delivered);
     prr(delivered, m.una != una);
 }
 
@@ -536,6 +537,12 @@ static void begin(uint32_t seed, uint32_t runs)
     w.cfg.flags = (WIRE_PLAIN & ~(uint32_t)TCPSM_NO_SACK) | TCPSM_NO_PROBE;
     w.cfg.cc = &loss_reno;
     w.cfg.rto_min_us = 30000;
+    /* 32-bit times in all quarters; every third soon wraps */
+    w.p.now = w.t0 = (tcpsm_time)seed * 0x37777777u;
+    if (seed % 3 == 0)
+        w.p.now = w.t0 |= 0xFFF00000u;
+    if (seed % 4 == 0) /* sequence numbers, too */
+        w.want_iss = 0u - 1000 - seed;
     OPEN();
     wire__fill();
     wire__take();
