@@ -484,3 +484,73 @@ TEST(RFC8511_factors)
         CHECK_EQ(s.cwnd, MSS);
     }
 }
+
+#ifdef tcpsm__ecn_ready
+/* The same on the wire: once a round, in slow start (which it ends: RFC
+   9406 s4.2) and after it; CWR on the next new segment. */
+TEST(RFC8511_on_the_wire)
+{
+    int i;
+    BOTH(i)
+    {
+        uint32_t was, nxt;
+        START();
+        w.cfg.cc = i ? &cubic : &reno;
+        w.cfg.flags = TCPSM_NO_TS | TCPSM_NO_SACK | TCPSM_NODELAY | TCPSM_ECN;
+        OPEN();
+        OUT("SEC 0 mss 1460 ws *");
+        WAIT(RTT);
+        IN("SAE 0 ack 1 mss 1000 win 65535 ws 4");
+        OUT("A 1 ack 1");
+        CHECK_EQ(stream_info().ecn, 1);
+        SEND(400000);
+        CHECK_EQ(stream_drain(), 10);
+        WAIT(RTT);
+        IN("AE 1 ack 1001");
+        CHECK_EQ(ssthresh(), i ? 8500 : 8000);
+        CHECK_EQ(cwnd(), ssthresh());
+        stream_drain();
+        IN("AE 1 ack 2001");
+        stream_drain();
+        IN("AE 1 ack 5001");
+        CHECK_EQ(ssthresh(), i ? 8500 : 8000);
+        CHECK_EQ(COUNT(ecn_reductions), 1);
+        wire__fill();
+        wire__take();
+        CHECK(w.seg.flags & PAIR_CWR);
+        stream_drain();
+        nxt = stream_info().snd_nxt - w.iss;
+        was = cwnd();
+        WAIT(RTT);
+        INF("AE 1 ack %u", nxt);
+        CHECK_EQ(COUNT(ecn_reductions), 2);
+        CHECK_LT(cwnd(), was);
+        CHECK_EQ(COUNT(retransmits), 0);
+    }
+}
+
+/* RFC9438-8: down to one segment, with marks on every ACK */
+TEST(RFC9438_8_marks_without_end)
+{
+    int i, k;
+    BOTH(i)
+    {
+        START();
+        w.cfg.cc = i ? &cubic : &reno;
+        w.cfg.flags = TCPSM_NO_TS | TCPSM_NO_SACK | TCPSM_NODELAY | TCPSM_ECN;
+        OPEN();
+        OUT("SEC 0 mss 1460 ws *");
+        WAIT(RTT);
+        IN("SAE 0 ack 1 mss 1000 win 65535 ws 4");
+        OUT("A 1 ack 1");
+        SEND(400000);
+        for (k = 0; k < 60; k++) {
+            stream_drain();
+            WAIT(RTT);
+            INF("AE 1 ack %u", stream_info().snd_nxt - w.iss);
+            CHECK_GE(cwnd(), 1u * MSS);
+        }
+        CHECKF(cwnd() <= 2 * MSS, "cwnd %u", cwnd());
+    }
+}
+#endif

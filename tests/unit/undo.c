@@ -601,6 +601,76 @@ TEST(RFC4015_fast_retransmit_was_needed)
     }
 }
 
+#ifdef tcpsm__ecn_ready
+/* RFC 4015 s3.1 (9): not if the ACK that tells says "congestion" as well:
+   what is left is a reduction by the mark, or by the timeout. */
+TEST(RFC4015_not_with_ece)
+{
+    int k;
+    for (k = 0; k < 2; k++) {
+        START();
+        w.cfg.flags = TCPSM_NODELAY | TCPSM_NO_SCALE | TCPSM_ECN |
+                      (k ? 0 : TCPSM_NO_SACK);
+        OPEN();
+        wire__fill();
+        wire__take();
+        WAIT(0.1);
+        WIRE__STEP("SAE 0 ack 1 mss %u win 65535 ts %u %u%s", MSS + 12,
+                   w.ts_clock, w.seg.ts_val, k ? " sackok" : "");
+        wire__in_expect(0, 0);
+        w.ts = 1;
+        wire__fill();
+        wire__take();
+        SEND(60000);
+        FLIGHT(1, 10, MSS);
+        first_tsval = w.seg.ts_val;
+        until_timeout();
+        WAIT(0.01);
+        INF("AE 1 ack 1001 ts %u %u",
+            w.ts_clock + (uint32_t)((w.p.now - w.t0) / 1000), first_tsval);
+        CHECK(!initial());
+        CHECK_LE(ssthresh(), 8500u); /* 0.85 is CUBIC's for a mark */
+        CHECK_LE(cwnd(), 8500u);
+    }
+}
+
+/* Nor may a D-SACK take back what a mark cost meanwhile. */
+TEST(RFC3168_a_mark_after_a_reduction_that_was_spurious)
+{
+    uint32_t nxt, low2;
+    START();
+    w.cfg.flags = TCPSM_NODELAY | TCPSM_NO_SCALE | TCPSM_ECN | TCPSM_NO_TS;
+    OPEN();
+    wire__fill();
+    wire__take();
+    WAIT(0.1);
+    WIRE__STEP("SAE 0 ack 1 mss 1000 win 65535 sackok");
+    wire__in_expect(0, 0);
+    wire__fill();
+    wire__take();
+    SEND(60000);
+    FLIGHT(1, 10, MSS);
+    AT(0.2);
+    IN("A 1 ack 1 sack 1001:2001");
+    IN("A 1 ack 1 sack 1001:3001");
+    IN("A 1 ack 1 sack 1001:4001");
+    stream_drain();
+    CHECK_EQ(COUNT(retransmits), 1);
+    nxt = stream_info().snd_nxt - w.iss;
+    INF("A 1 ack %u", nxt);
+    stream_drain();
+    WAIT(0.02);
+    INF("AE 1 ack %u", nxt + MSS);
+    CHECK_EQ(COUNT(ecn_reductions), 1);
+    low2 = ssthresh();
+    CHECK_LT(low2, 7000u);
+    stream_drain();
+    INF("AE 1 ack %u sack 1:1001", nxt + MSS);
+    CHECK_EQ(ssthresh(), low2);
+    CHECK_EQ(COUNT(undone), 0);
+}
+#endif
+
 /* ---- D-SACK ------------------------------------------------------------- */
 
 /* Segments 2 to 4 before 1, which is sent again; all of it is there then. */
