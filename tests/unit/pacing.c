@@ -631,6 +631,50 @@ TEST(extremes)
     CHECK(tcpsm_deadline(w.c) != TCPSM_NEVER);
 }
 
+/* Law 11: exported while the gate is closed: elsewhere, under another clock,
+   it opens in time, and not at once. */
+TEST(moved)
+{
+    static tcpsm_conn c2;
+    static uint8_t blob[PAIR_RING + 65536], rcv[PAIR_RING], snd[PAIR_RING];
+    static uint8_t buf[2048];
+    static const tcpsm_time shift[] = {0, 5, 4294967296u, 123456789012u};
+    uint32_t k;
+    tick = 0;
+    for (k = 0; k < 4; k++) {
+        uint32_t n = 0, first = 0;
+        tcpsm_time t, d;
+        tcpsm_out o;
+        tcpsm_ret r;
+        CONTEXT("clock %" PRIu64 " us ahead", (uint64_t)shift[k]);
+        begin(100, 0, 100);
+        SEND(100 * MSS);
+        now();
+        CHECK_GT(tcpsm_deadline(w.c), w.p.now);
+        r = tcpsm_export(w.c, blob, sizeof blob, w.p.now);
+        CHECK_GT(r, 0);
+        CHECK_EQ(tcpsm_init(&c2, &w.cfg), 0);
+        tcpsm_attach(&c2, TCPSM_RECEIVE, rcv, sizeof rcv, NULL);
+        tcpsm_attach(&c2, TCPSM_SEND, snd, sizeof snd, NULL);
+        CHECK_EQ(
+            tcpsm_import(&c2, &w.cfg, blob, (uint32_t)r, w.p.now + shift[k]),
+            0);
+        memset(&o, 0, sizeof o);
+        o.buf = buf;
+        o.cap = sizeof buf;
+        for (t = w.p.now + shift[k]; t < w.p.now + shift[k] + 90000; t = d) {
+            while ((r = tcpsm_output(&c2, &o, t)) > 0) {
+                n += (uint32_t)r - o.hdr_len;
+                first += t == w.p.now + shift[k];
+            }
+            d = tcpsm_deadline(&c2);
+            CHECK_GT(d, t);
+        }
+        CHECK_LE(first, 2u);
+        CHECKF(n >= 90 * MSS && n <= 100 * MSS, "%u octets", n);
+    }
+}
+
 /* ---- on a path ---------------------------------------------------------- */
 
 static pair p;
