@@ -1121,11 +1121,12 @@ TEST(law_11_exported_in_recovery)
     static uint8_t blob[400000];
     struct tcpsm_info a, b;
     tcpsm_ret n;
+    tcpsm_time shift;
     int lent;
 
-    for (lent = 0; lent < 2; lent++) {
+    for (lent = 0; lent < 4; lent++) {
         loss_begin();
-        if (lent)
+        if (lent & 1)
             loss_tables(64);
         SEND(20000);
         FLIGHT(1, 10, 1000);
@@ -1137,8 +1138,11 @@ TEST(law_11_exported_in_recovery)
         n = tcpsm_export(w.c, blob, sizeof blob, w.p.now);
         CHECK_GT(n, 0);
         wire__init();
-        if (lent)
+        if (lent & 1)
             loss_tables(64);
+        shift = lent & 2 ? (tcpsm_time)0x123456789AB : 0; /* another clock */
+        w.p.now += shift;
+        w.t0 += shift;
         CHECK_EQ(tcpsm_import(w.c, &w.cfg, blob, (uint32_t)n, w.p.now), 0);
         wire__touched();
         b = stream_info();
@@ -1146,6 +1150,7 @@ TEST(law_11_exported_in_recovery)
         stream_drain();
         AT(0.3);
         IN("A 1 ack 1001 sack 2001:3001 5001:6001 8001:10001");
+        CHECK_EQ(stream_info().rack_rtt_us, 100000);
         CHECK_GE(stream_drain(), 1u);
         loss_heal();
         CHECK_EQ(COUNT(timeouts), 0);
@@ -1180,6 +1185,36 @@ TEST(across_the_wrap_of_32_bits)
         OUT("PA 9001 ack 1 len 1000");
         IN("A 1 ack 10001");
         DEADLINE_NEVER();
+    }
+}
+
+/* Nothing for 40 minutes: more than 2^31 us: what was delivered then was not
+   sent after what is sent now. */
+TEST(after_forty_minutes_of_silence)
+{
+    static const uint32_t idle[] = {10, 2400, 3600, 4200, 6000, 90000};
+    uint32_t k;
+
+    for (k = 0; k < sizeof idle / sizeof *idle; k++) {
+        CONTEXT("%u s", idle[k]);
+        loss_begin();
+        SEND(1000);
+        FLIGHT(1, 1, 1000);
+        AT(0.2);
+        IN("A 1 ack 1001");
+        w.p.now = w.t0 += (tcpsm_time)idle[k] * PAIR_SECOND;
+        SEND(1000);
+        FLIGHT(1001, 1, 1000);
+        AT(0.05);
+        SEND(1000);
+        FLIGHT(2001, 1, 1000);
+        AT(0.1);
+        IN("A 1 ack 2001");
+        CHECK_EQ(stream_info().lost, 0);
+        CHECK_GE(tcpsm_deadline(w.c), w.t0 + 250000); /* no reordering */
+        AT(0.199);
+        IN("A 1 ack 3001");
+        CHECK_EQ(COUNT(retransmits), 0);
     }
 }
 

@@ -237,6 +237,29 @@ TEST(no_new_data_beyond_the_window)
     CHECK_EQ(COUNT(retransmits), 1);
 }
 
+/* RFC 8985 s7.3: new data if it "fits the peer receive window limit": not
+   the crumb that does (silly window: RFC 9293 s3.8.6.2.1). */
+TEST(no_silly_probe)
+{
+    loss_config();
+    OPEN();
+    wire__fill();
+    wire__take();
+    AT(0.1);
+    IN("SA 0 ack 1 win 4010 mss 1000 sackok");
+    wire__fill();
+    wire__take();
+    w.peer_win = 4010;
+    SEND(10000);
+    FLIGHT(1, 4, 1000);
+    NONE();
+    AT(0.3);
+    wire__fill();
+    wire__take();
+    CHECK_EQ(COUNT(loss_probes), 1);
+    CHECK_EQ(w.seg.len, 1000);
+}
+
 /* The end of what was sent, in one segment: a short last one goes with what
    was before it (the table of runs does not know where segments began). */
 TEST(a_short_last_segment)
@@ -450,6 +473,18 @@ TEST(RFC8985_14_case_3_repaired)
     CHECK_EQ(stream_info().cwnd >= 2000, 1);
     CHECK_EQ(COUNT(timeouts), 0);
     CHECK_EQ(probed("A 1 ack 11001", NULL), 1); /* at once */
+}
+
+/* RFC 5681's duplicate ACK has no data and the same window: the peer's own
+   data, or a window update, is not Case 2. */
+TEST(RFC8985_14_data_is_no_duplicate_ack)
+{
+    CHECK_EQ(probed("A 1 ack 10001", "PA 1 ack 10001 len 10"), 0);
+    INF("A 11 ack 11001");
+    CHECK_LT(stream_info().ssthresh, 0x1000000u);
+    CHECK_EQ(probed("A 1 ack 10001", "A 1 ack 10001 win 64000"), 0);
+    INF("A 1 ack 11001");
+    CHECK_LT(stream_info().ssthresh, 0x1000000u);
 }
 
 /* Case 4: the probe was new data: nothing was repaired, nothing is paid. */
