@@ -321,8 +321,9 @@ struct tcpsm_counters {
 
 /* Congestion control: an id and functions over a few words. A NULL
    function means the built-in of that id (unknown: NewReno), so that
-   `static const tcpsm_cc reno = {TCPSM_CC_NEWRENO};` selects one. The words
-   are zeroed before init. Windows are bytes, times microseconds.
+     static const tcpsm_cc reno = TCPSM_CC_BUILT_IN(TCPSM_CC_NEWRENO);
+   selects one. The words are zeroed before init. Windows are bytes, times
+   microseconds.
      init     ESTABLISHED was reached
      acked    new data was acknowledged, outside fast recovery
      loss     fast recovery begins: set ssthresh (PRR steers cwnd)
@@ -364,6 +365,10 @@ typedef struct tcpsm_cc {
     void (*ecn)(tcpsm_cc_state *, const tcpsm_cc_event *);
     void (*undo)(tcpsm_cc_state *, const tcpsm_cc_event *);
 } tcpsm_cc;
+#define TCPSM_CC_BUILT_IN(id)                                                \
+    {                                                                        \
+        (id), NULL, NULL, NULL, NULL, NULL, NULL, NULL                       \
+    }
 enum { TCPSM_CC_DEFAULT = 0, TCPSM_CC_NEWRENO = 1, TCPSM_CC_CUBIC = 2 };
 
 /* Zeroed is a sane default, but for the key. Copied by tcpsm_init; what
@@ -566,7 +571,10 @@ struct tcpsm_conn {
     uint32_t srtt, rttvar, min_rtt; /* us; srtt 0: no sample yet */
     uint32_t ts_recent, ts_offset;
     /* colder */
-    uint32_t snd_up, rcv_up; /* urgent pointers: the octet after */
+    uint32_t snd_up, rcv_up; /* urgent pointers: the octet after. Without
+                                urgent data, while N_UNDO: SND.UNA when the
+                                reduction was made, and when first something
+                                was sent again, in us (0: not yet) */
     uint32_t recover; /* RFC 6582; in SYN states the SEQ of a reply RST */
     uint32_t eor;     /* no unsent segment may span this octet's left */
     union {
@@ -614,9 +622,10 @@ struct tcpsm_conn {
     uint8_t keep_count, iw, clock; /* clock: 8-bit decimal float */
     uint8_t timers;                /* armed bits, and the kinds */
     uint8_t more;                  /* second flag byte */
-    uint8_t runs_n, ranges_n;
-    uint8_t table_cap; /* entries of the lent tables; 0: inline */
+    uint8_t ranges_n;
+    uint8_t table_cap; /* of the lent tables, see lent_runs; 0: inline */
     uint8_t min_age;   /* when min_rtt was seen, in 2^26 us */
+    uint8_t min_next;  /* the least since then: five bits of exponent */
 #if !TCPSM__TINY
     uint8_t reo;     /* RACK: multiplier, and << 4 recoveries left - 1 */
     uint8_t pace;    /* rates in quarters of cwnd/SRTT: steady, start << 4 */
@@ -628,7 +637,7 @@ struct tcpsm_conn {
                       its low two bits the probes lost; or when to try
                       again, in 2^20 us (N_RAISE) */
 #endif
-    uint16_t min_next;     /* the least since then; binary float, us */
+    uint16_t runs_n;
     uint32_t dsack_seq[2]; /* duplicates still to be reported */
     uint16_t dsack_len[2];
     /* the inline tables: see >>runs and >>ranges */
@@ -781,9 +790,9 @@ TCPSM_DEF void tcpsm_set_user(tcpsm_conn *, void *);
    pointer goes to *old. E_STATE: the receive ring could not hold what was
    offered to the peer (law 8), or is worth less than four units of the
    window scale, or the send ring what it holds; nothing changed.
-   TCPSM_TABLES: about 10 bytes per run and 9 per range, in equal numbers;
-   any alignment. E_ARG: too large or too small. Cost: a copy of the
-   contents. */
+   TCPSM_TABLES: about 10 bytes per run and 9 per range, in equal numbers, and
+   beyond 255 (at most 2160) runs alone; any alignment. E_ARG: too large or
+   too small. Cost: a copy of the contents. */
 TCPSM_DEF tcpsm_ret tcpsm_attach(tcpsm_conn *, uint32_t what, void *mem,
                                  uint32_t len, void **old);
 
@@ -1956,7 +1965,7 @@ enum {
     TCPSM__R_LOST = 2,   /* to be sent again, not in flight */
     TCPSM__R_RETX = 4,   /* was sent more than once (Karn) */
     TCPSM__R_PROBE = 8,  /* never merges */
-    TCPSM__R_MULTI = 16, /* several sendings: its times are a span */
+    TCPSM__R_MULTI = 16, /* merged for want of room: its times say little */
     TCPSM__R_TLP = 32,   /* a tail loss probe: never merges either */
     TCPSM__R_FLAGS = 63
 };
@@ -1967,13 +1976,14 @@ struct tcpsm__runs {
     uint16_t *meta;
     uint32_t base; /* SND.UNA */
     uint32_t oof;
-    uint8_t n, cap;
+    uint16_t n, cap;
 };
 
 /* What an ACK newly delivered: filled in by runs_sack and runs_ack. */
 struct tcpsm__delivery {
     uint32_t now, min_rtt;
     uint32_t echo;      /* when what TSecr echoes was sent, in us / 2^10 */
+    uint32_t again;     /* when first something was sent again; 0: not so */
     uint32_t fack;      /* highest octet delivered before this ACK */
     uint32_t bytes;     /* delivered now, and not before */
     uint32_t sacked;    /* of those, by SACK */
@@ -2065,7 +2075,7 @@ TCPSM__FN void tcpsm__runs_delete(struct tcpsm__runs *r, uint32_t i,
         r->meta[j] = 0;
         TCPSM_STEP();
     }
-    r->n = (uint8_t)(r->n - k);
+    r->n = (uint16_t)(r->n - k);
 }
 
 /* How badly runs i and i+1 go together: the lower the better. From
@@ -2088,13 +2098,15 @@ TCPSM__FN uint32_t tcpsm__runs_misfit(const struct tcpsm__runs *r, uint32_t i)
     return d;
 }
 
-/* Makes runs i and i+1 one; the later time wins. What is lost stays lost,
+/* Makes runs i and i+1 one, from the earlier first to the later last time:
+   losses are called late rather than early. What is lost stays lost,
    what is SACKed only if both are; then it passes for sent twice, so that
    nothing is learned from its time. */
 TCPSM__FN void tcpsm__runs_merge(struct tcpsm__runs *r, uint32_t i)
 {
     uint16_t a = r->meta[i], b = r->meta[i + 1], flags;
-    uint32_t at = tcpsm__run_last(r, i), bt = tcpsm__run_last(r, i + 1);
+    uint32_t at = r->first[i], bt = r->first[i + 1];
+    uint32_t al = tcpsm__run_last(r, i), bl = tcpsm__run_last(r, i + 1);
     uint32_t la = tcpsm__run_len(r, i), lb = tcpsm__run_len(r, i + 1);
     flags = (uint16_t)((a | b) & (TCPSM__R_RETX | TCPSM__R_LOST));
     if (a & b & TCPSM__R_SACKED)
@@ -2103,8 +2115,19 @@ TCPSM__FN void tcpsm__runs_merge(struct tcpsm__runs *r, uint32_t i)
         flags = (uint16_t)(flags | TCPSM__R_RETX);
     r->oof -= (a & TCPSM__R_OUT ? la : 0) + (b & TCPSM__R_OUT ? lb : 0);
     r->oof += flags & TCPSM__R_OUT ? la + lb : 0;
-    r->first[i] = tcpsm__seq_lt(at, bt) ? bt : at;
+    if (a & TCPSM__R_SACKED) { /* no times */
+        at = bt;
+        al = bl;
+    } else if (b & TCPSM__R_SACKED) {
+        bt = at;
+        bl = al;
+    }
+    at = tcpsm__seq_min(at, bt);
+    al = tcpsm__seq_max(al, bl);
+    r->first[i] = at;
     r->meta[i] = (uint16_t)(flags | TCPSM__R_MULTI);
+    if (!(flags & TCPSM__R_SACKED))
+        r->meta[i] = (uint16_t)(r->meta[i] | tcpsm__delta_enc(al - at));
     r->end[i] = r->end[i + 1];
     tcpsm__runs_delete(r, i + 1, 1);
 }
@@ -2151,7 +2174,7 @@ TCPSM__FN int tcpsm__run_joins(const struct tcpsm__runs *r, uint32_t i,
                                uint16_t flags, uint32_t now, uint32_t min_rtt)
 {
     uint32_t mask = TCPSM__R_FLAGS & ~(uint32_t)TCPSM__R_MULTI;
-    if ((r->meta[i] & mask) != flags)
+    if ((r->meta[i] & mask) != flags || (r->meta[i] & TCPSM__R_MULTI))
         return 0;
     if (flags & (TCPSM__R_PROBE | TCPSM__R_TLP | TCPSM__R_OUT))
         return 0;
@@ -2163,8 +2186,6 @@ TCPSM__FN void tcpsm__run_join(struct tcpsm__runs *r, uint32_t i,
 {
     uint32_t f = r->meta[i] & TCPSM__R_FLAGS;
     r->end[i] = end;
-    if (now != r->first[i])
-        f |= TCPSM__R_MULTI;
     r->meta[i] = (uint16_t)(f | tcpsm__delta_enc(now - r->first[i]));
 }
 
@@ -2381,11 +2402,14 @@ TCPSM__FN void tcpsm__run_delivered(const struct tcpsm__runs *r, uint32_t i,
     } else if (m & TCPSM__R_LOST) {
         return; /* sent again, and that was given up: which one was it? */
     } else if (tcpsm__echo_before(d, r->first[i])) {
-        d->original = 1;
+        if (d->again != 0 && tcpsm__echo_before(d, d->again))
+            d->original = 1; /* RFC 3522: than the first time */
         return;
     } else if (d->now - last < d->min_rtt) {
         return;
     }
+    if (m & TCPSM__R_MULTI)
+        last = r->first[i]; /* nobody knows better */
     if (d->found && (tcpsm__seq_lt(last, d->xmit) ||
                      (last == d->xmit && tcpsm__seq_lt(end, d->end))))
         return;
@@ -2458,10 +2482,10 @@ TCPSM__FN void tcpsm__runs_ack(struct tcpsm__runs *r, uint32_t una,
             r->oof -= len;
         d->has_sample = 0;
         if (!(r->meta[i] & (TCPSM__R_RETX | TCPSM__R_LOST | TCPSM__R_SACKED |
-                            TCPSM__R_PROBE))) {
+                            TCPSM__R_PROBE | TCPSM__R_MULTI))) {
             d->has_sample = 1;
             d->sample = d->now - r->first[i];
-            d->exact = !(r->meta[i] & TCPSM__R_MULTI);
+            d->exact = tcpsm__delta_dec(r->meta[i]) == 0;
         }
         TCPSM_STEP();
         if (end != r->end[i])
@@ -2675,11 +2699,10 @@ TCPSM__FN void tcpsm__ecn_cut(tcpsm_cc_state *s, const tcpsm_cc_event *e,
 #if !TCPSM__TINY
 /* CUBIC: w[0] W_max; w[1] the time of the plateau, epoch_start + K, in ticks
    of 1.024 ms: W_cubic(t) = C (t - w[1])^3 + W_max; w[2] W_est; w[3] acked
-   bytes not yet used (30 bits), and: an epoch runs; W_max was lowered by
-   fast convergence. */
+   bytes not yet used, and whether the epoch runs: while it stands still,
+   w[1] is the time since the plateau. W_est 0: there is none yet. */
 #define TCPSM__CU_EPOCH 0x80000000u
-#define TCPSM__CU_FAST 0x40000000u
-#define TCPSM__CU_ACC 0x3FFFFFFFu
+#define TCPSM__CU_ACC 0x7FFFFFFFu
 #define TCPSM__CU_FAR 50000u /* 51 s: as far as 64 bits reach */
 
 /* C d^3 MSS, d in ticks: 0.4 * (1.024 ms)^3 = 0.92234 / 2^31. Far from the
@@ -2721,19 +2744,27 @@ TCPSM__FN uint32_t tcpsm__cubic_at(const tcpsm_cc_state *s, uint32_t now,
 }
 
 /* Congestion avoidance begins, or goes on after a time without use of the
-   window: on the curve where cwnd is (RFC9438-1, -2, -10). */
+   window (RFC9438-1, -2, -10). */
 TCPSM__FN void tcpsm__cubic_epoch(tcpsm_cc_state *s, uint32_t now,
                                   uint32_t mss)
 {
-    if (s->w[0] == 0)
-        s->w[0] = s->cwnd;
-    if (s->cwnd < s->w[0])
-        s->w[1] = now + tcpsm__cube_root(s->w[0] - s->cwnd, mss);
-    else
-        s->w[1] = now - tcpsm__cube_root(s->cwnd - s->w[0], mss);
-    if (s->w[2] < s->cwnd)
-        s->w[2] = s->cwnd;
-    s->w[3] = (s->w[3] & TCPSM__CU_FAST) | TCPSM__CU_EPOCH;
+    s->w[3] = TCPSM__CU_EPOCH;
+    if (s->w[2] != 0) {
+        s->w[1] = now - s->w[1];
+        return;
+    }
+    s->w[0] = tcpsm__max(s->w[0], s->cwnd);
+    s->w[1] = now + tcpsm__cube_root(s->w[0] - s->cwnd, mss);
+    s->w[2] = s->cwnd;
+}
+
+/* RFC9438-1: time stands still. */
+TCPSM__FN void tcpsm__cubic_pause(tcpsm_cc_state *s, uint32_t now)
+{
+    if (!(s->w[3] & TCPSM__CU_EPOCH))
+        return;
+    s->w[1] = now - s->w[1];
+    s->w[3] &= ~TCPSM__CU_EPOCH;
 }
 
 /* RFC 9438 s4.2 to s4.5, in eighths of a window: no division for each
@@ -2751,8 +2782,9 @@ TCPSM__FN void tcpsm__cubic_avoid(tcpsm_cc_state *s, const tcpsm_cc_event *e)
     s->w[3] = flags | tcpsm__min(acc - k * step, step);
     if (k == 0)
         return;
-    /* RFC9438-3: alpha is 9/17, and 1 from cwnd_prior on */
-    prior = flags & TCPSM__CU_FAST ? s->w[0] / 17 * 20 : s->w[0];
+    /* RFC9438-3: alpha is 9/17, and 1 from cwnd_prior on, of which ssthresh
+       is 0.7 */
+    prior = s->ssthresh + s->ssthresh / 7 * 3;
     s->w[2] += s->w[2] < prior ? e->mss * 9 * k / 136 : e->mss * k / 8;
     s->w[2] = tcpsm__min(s->w[2], TCPSM__MAX_CWND);
     if (tcpsm__cubic_at(s, now, e->mss) < s->w[2]) {
@@ -2772,8 +2804,8 @@ TCPSM__FN void tcpsm__cubic_acked(tcpsm_cc_state *s, const tcpsm_cc_event *e)
             tcpsm__slow_start(s, e);
         return;
     }
-    if (e->app_limited) /* RFC9438-1: time stands still */
-        s->w[3] &= ~TCPSM__CU_EPOCH;
+    if (e->app_limited)
+        tcpsm__cubic_pause(s, (uint32_t)(e->now >> 10));
     else
         tcpsm__cubic_avoid(s, e);
 }
@@ -2785,23 +2817,19 @@ TCPSM__FN void tcpsm__cubic_stop(tcpsm_cc_state *s)
         memset(s->w, 0, sizeof s->w); /* those words are HyStart's */
         return;
     }
-    s->w[2] = 0;
-    s->w[3] &= TCPSM__CU_FAST;
+    s->w[1] = s->w[2] = s->w[3] = 0;
 }
 
 /* RFC9438-5, -6, -9: W_max, and a new epoch to come */
 TCPSM__FN void tcpsm__cubic_prior(tcpsm_cc_state *s)
 {
-    uint32_t fast = 0, w_max = s->w[0];
+    uint32_t w_max = s->w[0];
     if (s->ssthresh == TCPSM__MAX_CWND)
         w_max = 0; /* those words were HyStart's */
     s->w[0] = s->cwnd;
-    if (s->cwnd < w_max) {
+    if (s->cwnd < w_max)
         s->w[0] = s->cwnd - s->cwnd / 20 * 3; /* (1 + 0.7) / 2 */
-        fast = TCPSM__CU_FAST;
-    }
-    s->w[1] = s->w[2] = 0;
-    s->w[3] = fast;
+    s->w[1] = s->w[2] = s->w[3] = 0;
 }
 
 /* RFC9438-7: of cwnd, not of the flight: what is not used does not grow, and
@@ -2912,6 +2940,9 @@ TCPSM__FN void tcpsm__cc_cubic(int what, tcpsm_cc_state *s,
     }
 }
 #endif
+
+static TCPSM__UNUSED const tcpsm_cc tcpsm__reno =
+    TCPSM_CC_BUILT_IN(TCPSM_CC_NEWRENO);
 
 TCPSM__FN uint32_t tcpsm__cc_id(const tcpsm_cc *cc)
 {
@@ -3308,13 +3339,36 @@ TCPSM__FN uint32_t *tcpsm__lent_words(const tcpsm_conn *c)
                                 ~(uintptr_t)3u);
 }
 
-/* lent: end[n] first[n] start[n] end[n], then meta[n], then order[n] */
-#define TCPSM__LENT_ENTRY 19u
+/* lent: for n runs end[n] first[n], for m ranges, m the lesser of n and 255,
+   start[m] end[m], then meta[n], then order[m]. n is one byte: above 128 in
+   sixteens. */
+#define TCPSM__LENT_RUN 10u
+#define TCPSM__LENT_RANGE 9u
+#define TCPSM__LENT_MOST (128u + 127u * 16u)
+
+TCPSM__FN uint32_t tcpsm__lent_runs(const tcpsm_conn *c)
+{
+    uint32_t v = c->table_cap;
+    return v <= 128 ? v : 128 + (v - 128) * 16;
+}
+
+/* How many runs len bytes hold, as table_cap has it. */
+TCPSM__FN uint8_t tcpsm__lent_fit(uint32_t len)
+{
+    uint32_t n = len >= 3 ? len - 3 : 0, both;
+    both = 255u * (TCPSM__LENT_RUN + TCPSM__LENT_RANGE);
+    if (n <= both)
+        n /= TCPSM__LENT_RUN + TCPSM__LENT_RANGE;
+    else
+        n = 255u + (n - both) / TCPSM__LENT_RUN;
+    n = tcpsm__min(n, TCPSM__LENT_MOST);
+    return (uint8_t)(n <= 128 ? n : 128 + (n - 128) / 16);
+}
 
 TCPSM__FN struct tcpsm__runs tcpsm__runs_of(tcpsm_conn *c)
 {
     struct tcpsm__runs r;
-    uint32_t n = c->table_cap, *w;
+    uint32_t n = tcpsm__lent_runs(c), *w;
     r.base = c->snd_una;
     r.oof = c->oof;
     r.n = c->runs_n;
@@ -3328,8 +3382,8 @@ TCPSM__FN struct tcpsm__runs tcpsm__runs_of(tcpsm_conn *c)
     w = tcpsm__lent_words(c);
     r.end = w;
     r.first = w + n;
-    r.meta = (uint16_t *)(void *)(w + 4 * n);
-    r.cap = (uint8_t)n;
+    r.meta = (uint16_t *)(void *)(w + 2 * n + 2 * tcpsm__min(n, 255));
+    r.cap = (uint16_t)n;
     return r;
 }
 
@@ -3343,7 +3397,7 @@ TCPSM__FN void tcpsm__runs_put(tcpsm_conn *c, const struct tcpsm__runs *r)
 TCPSM__FN struct tcpsm__ranges tcpsm__ranges_of(tcpsm_conn *c)
 {
     struct tcpsm__ranges r;
-    uint32_t n = c->table_cap, *w;
+    uint32_t n = tcpsm__lent_runs(c), m = tcpsm__min(n, 255), *w;
     r.base = c->rcv_nxt;
     r.n = c->ranges_n;
     if (n == 0) {
@@ -3355,9 +3409,9 @@ TCPSM__FN struct tcpsm__ranges tcpsm__ranges_of(tcpsm_conn *c)
     }
     w = tcpsm__lent_words(c);
     r.start = w + 2 * n;
-    r.end = w + 3 * n;
-    r.order = (uint8_t *)(void *)(w + 4 * n) + 2 * n;
-    r.cap = (uint8_t)n;
+    r.end = r.start + m;
+    r.order = (uint8_t *)(void *)(r.end + m) + 2 * n;
+    r.cap = (uint8_t)m;
     return r;
 }
 
@@ -3492,14 +3546,6 @@ TCPSM__FN tcpsm_time tcpsm__earliest(const tcpsm_conn *c, uint32_t *which)
     return best;
 }
 
-#if !TCPSM__TINY
-TCPSM__FN void tcpsm__unpace(tcpsm_conn *c)
-{
-    c->timers = (uint8_t)(c->timers & ~TCPSM__T_PACE);
-    c->pace_at = 0;
-}
-#endif
-
 TCPSM__FN void tcpsm__pin48(tcpsm_conn *c, uint32_t which, tcpsm_time now)
 {
     tcpsm_time t = tcpsm__timer(c, which);
@@ -3516,7 +3562,7 @@ TCPSM__FN void tcpsm__tick(tcpsm_conn *c, tcpsm_time now)
         return;
 #if !TCPSM__TINY
     if ((c->timers & TCPSM__T_PACE) && tcpsm__at32(c, c->pace_at) <= now)
-        tcpsm__unpace(c);
+        c->timers = (uint8_t)(c->timers & ~TCPSM__T_PACE);
 #endif
     if (now - c->now > far) {
         if ((c->timers & TCPSM__T_RTX) &&
@@ -4020,6 +4066,7 @@ TCPSM__FN void tcpsm__ecn_react(tcpsm_conn *c, uint32_t flight,
     e.flight = tcpsm__min(flight, c->cc.cwnd);
     e.ce_bytes = ce_bytes;
     tcpsm__cc(c, TCPSM__CC_ECN, &e);
+    c->flags2 &= ~TCPSM__N_UNDO;
     TCPSM__COUNT(c, ecn_reductions, 1);
     if (tcpsm__is2(c, TCPSM__N_ECN))
         c->flags2 |= TCPSM__N_CWR;
@@ -4498,7 +4545,8 @@ TCPSM__FN void tcpsm__forget(tcpsm_conn *c)
     c->ptb_mtu = c->wnd_max = c->ts_age = c->chal_at = 0;
     c->scales = (uint8_t)(c->opts >> 12);
     c->error = c->soft = c->dupacks = c->backoff = c->probes = 0;
-    c->owed = c->ack_segs = c->chal_n = c->runs_n = c->ranges_n = 0;
+    c->owed = c->ack_segs = c->chal_n = c->ranges_n = 0;
+    c->runs_n = 0;
     c->tos_seen = 0;
 }
 
@@ -4709,6 +4757,8 @@ TCPSM__FN int tcpsm__config_ok(const tcpsm_config *f)
     if (!tcpsm__pace_ok(f->pace_start) || !tcpsm__pace_ok(f->pace_steady))
         return 0;
     if (f->rcv_max > TCPSM_MAX_RING || f->dscp > 63)
+        return 0;
+    if (f->cc != NULL && f->cc->id > 255)
         return 0;
     if (f->mtu != 0 && f->mtu < TCPSM__MTU_LEAST)
         return 0;
@@ -5231,12 +5281,26 @@ TCPSM__FN void tcpsm__ts_take(tcpsm_conn *c, const struct tcpsm__seg *s)
 
 #define TCPSM__MIN_RTT_AGE 5u /* x 67 s: RFC8985-4 */
 
+/* 5-bit exponent, 3-bit mantissa; rounds up */
+TCPSM__FN uint8_t tcpsm__rough_enc(uint32_t v)
+{
+    uint32_t e = 0;
+    for (; v > 7; e++)
+        v = v / 2 + (v & 1u);
+    return (uint8_t)(e << 3 | v);
+}
+
+TCPSM__FN uint32_t tcpsm__rough_dec(uint8_t k)
+{
+    return (k & 7u) << (k >> 3);
+}
+
 /* The least RTT of the last five minutes or so. When the least one is older
    than that, the least since then takes its place. */
 TCPSM__FN void tcpsm__min_sample(tcpsm_conn *c, uint32_t r)
 {
     uint8_t t = (uint8_t)(c->now >> 26);
-    uint32_t next = tcpsm__size_dec(c->min_next);
+    uint32_t next = tcpsm__rough_dec(c->min_next);
     int old = (uint8_t)(t - c->min_age) >= TCPSM__MIN_RTT_AGE;
     if (c->min_rtt == 0 || r <= c->min_rtt) {
         c->min_rtt = r;
@@ -5245,7 +5309,7 @@ TCPSM__FN void tcpsm__min_sample(tcpsm_conn *c, uint32_t r)
         return;
     }
     next = next == 0 ? r : tcpsm__min(next, r);
-    c->min_next = tcpsm__size_enc(next);
+    c->min_next = tcpsm__rough_enc(next);
     if (!old)
         return;
     c->min_rtt = tcpsm__max(next, c->min_rtt);
@@ -5288,6 +5352,8 @@ TCPSM__FN void tcpsm__delivery_begin(const tcpsm_conn *c,
     if (tcpsm__ts_on(c) && s->ts) {
         d->has_echo = 1;
         d->echo = s->tsecr - c->ts_offset;
+        if (tcpsm__is2(c, TCPSM__N_UNDO))
+            d->again = c->rcv_up;
     }
 }
 
@@ -5392,7 +5458,7 @@ TCPSM__FN void tcpsm__advance(tcpsm_conn *c, const struct tcpsm__seg *s)
 TCPSM__FN void tcpsm__grow(tcpsm_conn *c, tcpsm_cc_event *e, uint32_t acked,
                            uint32_t flight, const struct tcpsm__delivery *d)
 {
-    if (tcpsm__seq_le(c->u.open.round_end, c->snd_una)) {
+    if (tcpsm__seq_lt(c->u.open.round_end, c->snd_una)) {
         c->u.open.round_end = c->snd_nxt;
         c->flags2 &= ~TCPSM__N_DSACKED;
         if (!tcpsm__is2(c, TCPSM__N_LOSS))
@@ -5410,15 +5476,20 @@ TCPSM__FN void tcpsm__grow(tcpsm_conn *c, tcpsm_cc_event *e, uint32_t acked,
 /* Before a reduction: what to go back to if it proves spurious. */
 TCPSM__FN void tcpsm__remember(tcpsm_conn *c)
 {
+    c->flags2 &= ~(TCPSM__N_TLP | TCPSM__N_TLP_RETX | TCPSM__N_TLP_DUE);
 #if !TCPSM__TINY
-    /* the last episode's duplicates may still be reported: not to be taken
-       for this one's */
-    c->undo_n = tcpsm__is2(c, TCPSM__N_UNDO) && c->undo_n != 0 ? 255 : 0;
+
+    if (tcpsm__is(c, TCPSM__F_SND_URG | TCPSM__F_RCV_URG)) {
+        c->flags2 &= ~TCPSM__N_UNDO; /* no place to note it in */
+        return;
+    }
+    c->undo_n = 0;
+    c->snd_up = c->snd_una;
+    c->rcv_up = 0;
     c->prior_cwnd = tcpsm__size_enc(c->cc.cwnd);
     c->prior_ssthresh = tcpsm__size_enc(c->cc.ssthresh);
     c->flags2 |= TCPSM__N_UNDO;
 #endif
-    c->flags2 &= ~(TCPSM__N_TLP | TCPSM__N_TLP_RETX | TCPSM__N_TLP_DUE);
 }
 
 /* Out of fast recovery: u holds what it holds outside of it. */
@@ -5479,6 +5550,16 @@ TCPSM__FN int tcpsm__is_dsack(const struct tcpsm__seg *s)
            tcpsm__seq_le(b, s->sack[3]);
 }
 
+/* Was what the D-SACK reports sent again, as far as is known? */
+TCPSM__FN int tcpsm__was_again(const tcpsm_conn *c,
+                               const struct tcpsm__seg *s)
+{
+    struct tcpsm__runs r = tcpsm__runs_in(c);
+    if (tcpsm__seq_lt(s->sack[0], c->snd_una) || r.n == 0)
+        return 1;
+    return (r.meta[tcpsm__runs_find(&r, s->sack[0])] & TCPSM__R_RETX) != 0;
+}
+
 /* RFC8985-8: a wider window for reordering, once a round (then 1). And a
    retransmission that was not needed: when none was, undo. */
 TCPSM__FN int tcpsm__dsacked(tcpsm_conn *c, const struct tcpsm__seg *s)
@@ -5502,7 +5583,8 @@ TCPSM__FN int tcpsm__dsacked(tcpsm_conn *c, const struct tcpsm__seg *s)
         return wider;
     }
     if (!tcpsm__is2(c, TCPSM__N_UNDO) || c->undo_n == 0 || c->undo_n == 255 ||
-        !tcpsm__seq_le(s->sack[1], c->recover))
+        !tcpsm__seq_le(s->sack[1], c->recover) ||
+        tcpsm__seq_lt(s->sack[0], c->snd_up) || !tcpsm__was_again(c, s))
         return wider;
     c->undo_n--;
     if (c->undo_n == 0)
@@ -5757,6 +5839,7 @@ TCPSM__FN void tcpsm__slow_down(tcpsm_conn *c, uint32_t flight)
     e.flight = tcpsm__min(flight, c->cc.cwnd);
     tcpsm__cc(c, TCPSM__CC_LOSS, &e);
     c->recover = c->snd_nxt;
+    c->flags2 &= ~TCPSM__N_UNDO; /* this one was no mistake */
 }
 
 /* RFC8985-14: what does this ACK say about the probe? */
@@ -5776,8 +5859,8 @@ TCPSM__FN void tcpsm__tlp_ack(tcpsm_conn *c, const struct tcpsm__seg *s,
     c->u.open.tlp_end = 0;
 }
 
-/* RFC 5682 s3.1 with SACK, s2.1 without. Returns 1 if the timeout proved
-   spurious. */
+/* RFC 5682 s3.1 with SACK, s2.1 without. Returns 1 if that is all that this
+   ACK does to the window. */
 TCPSM__FN int tcpsm__frto(tcpsm_conn *c, uint32_t acked,
                           const struct tcpsm__delivery *d)
 {
@@ -5794,12 +5877,13 @@ TCPSM__FN int tcpsm__frto(tcpsm_conn *c, uint32_t acked,
             tcpsm__is(c, TCPSM__F_FORCE) ||
             (r.n != 0 && (r.meta[0] & TCPSM__R_RETX) &&
              !(r.meta[0] & TCPSM__R_LOST)) ||
-            tcpsm__unsent(c) == 0 || tcpsm__window_left(c, c->snd_nxt) < mss)
+            tcpsm__unsent(c) < tcpsm__full(c) ||
+            tcpsm__window_left(c, c->snd_nxt) < mss)
             return 0; /* conventional */
         c->recover = c->snd_nxt;
         c->flags2 |= TCPSM__N_FRTO_2;
-        c->cc.cwnd = tcpsm__max(c->cc.cwnd, tcpsm__flight(c) + 2 * mss);
-        return 0;
+        c->cc.cwnd = tcpsm__max(tcpsm__flight(c) + 2 * mss, mss);
+        return 1;
     }
     /* step 3 */
     if (tcpsm__seq_lt(c->recover, c->snd_una) ||
@@ -6091,6 +6175,7 @@ TCPSM__FN void tcpsm__take_urg(tcpsm_conn *c, const struct tcpsm__seg *s)
     if (tcpsm__is(c, TCPSM__F_RCV_URG) && !tcpsm__seq_lt(c->rcv_up, up))
         return;
     c->rcv_up = up;
+    c->flags2 &= ~TCPSM__N_UNDO;
     c->flags |= TCPSM__F_RCV_URG;
     tcpsm__raise(c, TCPSM_EV_URGENT);
 }
@@ -6692,8 +6777,9 @@ TCPSM__FN void tcpsm__rto_marks(tcpsm_conn *c)
     struct tcpsm__runs r = tcpsm__runs_of(c);
 #if !TCPSM__TINY
     struct tcpsm__rack k = tcpsm__rack_of(c);
-    if (tcpsm__sack_on(c) && c->rack_rtt != 0 &&
-        !(r.n != 0 && (r.meta[0] & TCPSM__R_SACKED))) {
+    if (tcpsm__sack_on(c)) {
+        if (r.n != 0 && (r.meta[0] & TCPSM__R_SACKED))
+            tcpsm__runs_clear(&r, TCPSM__R_SACKED);
         tcpsm__rack_timeout(&r, &k, tcpsm__now32(c),
                             c->snd_una + tcpsm__smss(c));
         tcpsm__runs_put(c, &r);
@@ -6709,20 +6795,21 @@ TCPSM__FN void tcpsm__rto_fires(tcpsm_conn *c)
 {
     tcpsm_cc_event e;
     uint32_t was;
-    int fresh = !tcpsm__is2(c, TCPSM__N_LOSS) &&
-                !tcpsm__is(c, TCPSM__F_RECOVERY) && c->probes == 0;
+    int frto, fresh = !tcpsm__is2(c, TCPSM__N_LOSS) &&
+                      !tcpsm__is(c, TCPSM__F_RECOVERY) && c->probes == 0;
     if (tcpsm__is(c, TCPSM__F_SYN_OUT)) {
         tcpsm__syn_timeout(c);
         return;
     }
     tcpsm__leave_recovery(c);
+    frto = c->probes != 0 && tcpsm__is2(c, TCPSM__N_FRTO_1);
     c->flags2 &= ~(TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2 | TCPSM__N_REO);
     if (fresh) /* RFC 5682: not while another recovery is under way */
         tcpsm__remember(c);
-    else
-        c->flags2 &= ~(TCPSM__N_UNDO | TCPSM__N_TLP | TCPSM__N_TLP_RETX |
-                       TCPSM__N_TLP_DUE);
-    if (fresh && !TCPSM__TINY)
+    else if (c->probes == 0) /* a loss of what was sent again is real */
+        c->flags2 &= ~TCPSM__N_UNDO;
+    c->flags2 &= ~(TCPSM__N_TLP | TCPSM__N_TLP_RETX | TCPSM__N_TLP_DUE);
+    if ((fresh || frto) && !TCPSM__TINY) /* s2.2: also time after time */
         c->flags2 |= TCPSM__N_FRTO_1;
     c->flags2 |= TCPSM__N_LOSS;
     tcpsm__cc_event(c, &e);
@@ -6827,11 +6914,8 @@ TCPSM__FN void tcpsm__fire(tcpsm_conn *c, uint32_t which)
     TCPSM_TRACE(c, TCPSM_TRACE_TIMER, which, rtx);
     tcpsm__disarm(c, which);
     switch (which) {
-#if !TCPSM__TINY
-    case TCPSM__T_PACE:
-        tcpsm__unpace(c);
+    case TCPSM__T_PACE: /* the gate is open */
         break;
-#endif
     case TCPSM__T_RTX:
         tcpsm__rtx_fires(c, rtx);
         break;
@@ -7123,7 +7207,9 @@ TCPSM__FN uint32_t tcpsm__pace_burst(const tcpsm_conn *c)
 }
 
 /* n bytes went out: when may the next? pace_at runs ahead of now by what was
-   sent; once that is a burst, it holds. */
+   sent; when the next segment would make that more than a burst, the gate
+   closes until pace_at. Who comes late, by a tick of his clock at most, has
+   that to his credit. */
 TCPSM__FN void tcpsm__pace(tcpsm_conn *c, uint32_t n)
 {
     uint32_t burst, ahead = c->pace_at - tcpsm__now32(c);
@@ -7133,10 +7219,12 @@ TCPSM__FN void tcpsm__pace(tcpsm_conn *c, uint32_t n)
         c->cc.cwnd <= tcpsm__initial_window(c))
         return; /* RFC 6928: the initial window goes out as one */
     burst = tcpsm__pace_burst(c);
-    ahead = (ahead <= burst ? ahead : 0) +
-            tcpsm__min(tcpsm__pace_time(c, n), 0x10000000u);
+    if (ahead > burst && 0u - ahead > tcpsm__tick_us(c))
+        ahead = 0;
+    ahead += tcpsm__min(tcpsm__pace_time(c, n), 0x10000000u);
     c->pace_at = tcpsm__now32(c) + ahead;
-    if (ahead >= burst)
+    if (ahead < 0x80000000u &&
+        ahead + tcpsm__pace_time(c, tcpsm__smss(c)) > burst)
         c->timers |= TCPSM__T_PACE;
 }
 
@@ -7144,11 +7232,13 @@ TCPSM__FN void tcpsm__pace(tcpsm_conn *c, uint32_t n)
 TCPSM__FN uint32_t tcpsm__pace_train(const tcpsm_conn *c)
 {
     uint32_t q = c->cc.cwnd < c->cc.ssthresh ? c->pace >> 4 : c->pace & 15u;
+    uint32_t burst, ahead = c->pace_at - tcpsm__now32(c);
     if (!tcpsm__is2(c, TCPSM__N_PACE) || c->srtt == 0)
         return 0xFFFFFFFFu;
-    return tcpsm__max(
-        2 * tcpsm__smss(c),
-        tcpsm__muldiv(c->cc.cwnd / 4 * q, tcpsm__pace_burst(c), c->srtt));
+    burst = tcpsm__pace_burst(c);
+    if (ahead <= burst)
+        burst -= ahead;
+    return tcpsm__muldiv(c->cc.cwnd / 4 * q, burst, c->srtt);
 }
 #endif
 
@@ -7186,6 +7276,7 @@ TCPSM__FN void tcpsm__after_idle(tcpsm_conn *c)
         return;
     if (idle <= tcpsm__rto(c) >> 10)
         return;
+    c->flags2 &= ~TCPSM__N_UNDO;
     tcpsm__cc_event(c, &e);
     tcpsm__cc(c, TCPSM__CC_IDLE, &e);
 }
@@ -7355,6 +7446,8 @@ TCPSM__FN tcpsm_ret tcpsm__do_resend(tcpsm_conn *c, tcpsm_out *out)
 #if !TCPSM__TINY
     if (c->undo_n < 255)
         c->undo_n++;
+    if (tcpsm__is2(c, TCPSM__N_UNDO) && c->rcv_up == 0)
+        c->rcv_up = tcpsm__now32(c) != 0 ? tcpsm__now32(c) : 1;
 #endif
     TCPSM__COUNT(c, retransmits, 1);
     TCPSM_TRACE(c, TCPSM_TRACE_RETRANSMIT, seq, len);
@@ -7729,6 +7822,7 @@ TCPSM__FN void tcpsm__queued(tcpsm_conn *c, uint32_t n, uint32_t flags)
     /* RFC9293-MUST-30, RFC9293-MUST-62 */
     if ((flags & TCPSM_URG) && n != 0) {
         c->flags |= TCPSM__F_SND_URG;
+        c->flags2 &= ~TCPSM__N_UNDO;
         c->snd_up = end;
         if (c->snd_wnd == 0 && tcpsm__synchronized(c))
             tcpsm__ack_now(c);
@@ -8137,6 +8231,7 @@ TCPSM__FN tcpsm_ret tcpsm__set_bits(tcpsm_conn *c, uint32_t option,
         return 0;
     case TCPSM_SET_PACE:
         c->flags2 &= ~TCPSM__N_PACE;
+        c->timers = (uint8_t)(c->timers & ~TCPSM__T_PACE);
         if (v)
             c->flags2 |= TCPSM__N_PACE;
         return 0;
@@ -8260,14 +8355,15 @@ TCPSM__FN tcpsm_ret tcpsm__attach_tables(tcpsm_conn *c, void *mem,
 {
     tcpsm_conn old = *c;
     struct tcpsm__runs r;
-    uint32_t n = len >= 3 ? (len - 3) / TCPSM__LENT_ENTRY : 0;
     uint32_t runs = TCPSM_RUNS, ranges = TCPSM_RANGES;
     uint32_t least = tcpsm__max(runs, ranges);
+    uint8_t n = tcpsm__lent_fit(len);
     if (mem != NULL && n < least)
         return TCPSM_E_ARG;
-    n = tcpsm__min(n, 255);
-    if (mem != NULL)
-        runs = ranges = n;
+    if (mem != NULL) {
+        runs = n <= 128 ? n : 128 + (n - 128u) * 16;
+        ranges = tcpsm__min(runs, 255);
+    }
     if (c->ranges_n > ranges)
         return TCPSM_E_STATE;
     r = tcpsm__runs_of(c);
@@ -8284,7 +8380,7 @@ TCPSM__FN tcpsm_ret tcpsm__attach_tables(tcpsm_conn *c, void *mem,
         memset(c->range_order, 0, sizeof c->range_order);
     }
     c->p.tables = (uint32_t *)mem;
-    c->table_cap = (uint8_t)(mem != NULL ? n : 0);
+    c->table_cap = mem != NULL ? n : 0;
     if (mem != NULL)
         memset(mem, 0, len);
     tcpsm__copy_tables(c, &old);
@@ -8760,7 +8856,7 @@ TCPSM_DEF uint32_t tcpsm_version(void)
     F16(44, k_uto) F16(45, k_keep_idle) F16(46, k_keep_interval)             \
     F16(47, k_msl) F16(48, k_linger) F16(49, lowat) F16(50, dsack_len[0])    \
     F16(51, dsack_len[1])                                                    \
-    F16(52, min_next)                                                        \
+    F8(83, min_next)                                                        \
     F8(60, state) F8(61, scales) F8(63, tos)                                 \
     F8(64, ttl) F8(65, tos_seen) F8(66, error) F8(67, soft)                  \
     F8(68, dupacks) F8(69, backoff) F8(70, probes) F8(71, owed)              \
@@ -8773,8 +8869,8 @@ TCPSM_DEF uint32_t tcpsm_version(void)
 #define TCPSM__BLOB_MORE(F32, F16, F8) F32(12, cc.w[0]) F32(24, flags2)
 #else
 #define TCPSM__BLOB_MORE(F32, F16, F8)                                       \
-    F32(12, cc.w[0]) F32(24, flags2) F32(25, cc.w[1]) F32(26, cc.w[2])       \
-    F32(27, cc.w[3]) F32(28, rack_end) F16(53, rack_rtt)                     \
+    F32(12, cc.w[0]) F32(24, flags2) F32(26, cc.w[2]) F32(27, cc.w[3])       \
+    F32(28, rack_end) F16(53, rack_rtt)                                      \
     F16(54, prior_cwnd) F16(55, prior_ssthresh) F8(81, reo) F8(82, undo_n)
 #endif
 /* clang-format on */
@@ -8796,7 +8892,8 @@ enum {
     TCPSM__TAG_RACK_AGE,    /* us since RACK's segment was sent */
     TCPSM__TAG_PACE,        /* us until pacing allows the next */
     TCPSM__TAG_MTU,         /* bytes, or 2^20 us until the next search */
-    TCPSM__TAG_ACC          /* RFC 9768's byte counters */
+    TCPSM__TAG_ACC,         /* RFC 9768's byte counters */
+    TCPSM__TAG_CC_TIME      /* the controller's w[1]; CUBIC's as an age */
 };
 
 struct tcpsm__blob {
@@ -8848,6 +8945,16 @@ TCPSM__FN void tcpsm__blob_ring(struct tcpsm__blob *b, const uint8_t *ring,
     tcpsm__blob_raw(b, ring, n - k);
 }
 
+#if !TCPSM__TINY
+/* Is w[1] a time of CUBIC's? */
+TCPSM__FN int tcpsm__cubic_runs(const tcpsm_conn *c)
+{
+    return tcpsm__cc_id(c->p.cc) == TCPSM_CC_CUBIC &&
+           c->cc.ssthresh != TCPSM__MAX_CWND &&
+           (c->cc.w[3] & TCPSM__CU_EPOCH) != 0;
+}
+#endif
+
 TCPSM__FN void tcpsm__blob_times(struct tcpsm__blob *b, const tcpsm_conn *c,
                                  tcpsm_time now)
 {
@@ -8884,6 +8991,10 @@ TCPSM__FN void tcpsm__blob_times(struct tcpsm__blob *b, const tcpsm_conn *c,
                       2);
     tcpsm__blob_head(b, TCPSM__TAG_ACC, 12);
     tcpsm__blob_raw(b, c->acc, 12);
+    tcpsm__blob_entry(b, TCPSM__TAG_CC_TIME,
+                      tcpsm__cubic_runs(c) ? tcpsm__ticks(now) - c->cc.w[1]
+                                           : c->cc.w[1],
+                      4);
 #endif
     tcpsm__blob_head(b, TCPSM__TAG_TIMERS, 32);
     for (i = 1; i <= TCPSM__T_UTO; i <<= 1) {
@@ -9083,8 +9194,13 @@ TCPSM__FN void tcpsm__import_recovery(tcpsm_conn *c, const uint8_t *p,
     struct tcpsm__entry e;
     int gone = 0;
     uint32_t id = tcpsm__blob_get(p, n, TCPSM__TAG_CC, 4, &gone);
+#if !TCPSM__TINY
+    c->cc.w[1] = tcpsm__blob_get(p, n, TCPSM__TAG_CC_TIME, 4, &gone);
+#endif
     if (gone || id != tcpsm__cc_id(c->p.cc))
         memset(c->cc.w, 0, sizeof c->cc.w); /* another's words */
+    if (id >= 128 && c->p.cc == NULL)
+        c->p.cc = &tcpsm__reno; /* nobody knows that controller here */
     c->min_age = (uint8_t)(c->now >> 26);
     c->u.open.round_end = c->snd_nxt;
     if (tcpsm__blob_find(p, n, TCPSM__TAG_OPEN, &e) && e.len == 8) {
@@ -9100,8 +9216,8 @@ TCPSM__FN void tcpsm__import_recovery(tcpsm_conn *c, const uint8_t *p,
         }
     }
 #if !TCPSM__TINY
-    if (id == TCPSM_CC_CUBIC && c->cc.ssthresh != TCPSM__MAX_CWND)
-        c->cc.w[3] &= TCPSM__CU_FAST; /* its epoch was another clock's */
+    if (tcpsm__cubic_runs(c))
+        c->cc.w[1] = (uint32_t)(c->now >> 10) - c->cc.w[1];
     c->rack_xmit = tcpsm__now32(c) -
                    tcpsm__blob_get(p, n, TCPSM__TAG_RACK_AGE, 4, &gone);
     if (tcpsm__blob_find(p, n, TCPSM__TAG_PACE, &e) && e.len == 4 &&
@@ -9301,7 +9417,7 @@ TCPSM__FN tcpsm_ret tcpsm__import_all(tcpsm_conn *c, const uint8_t *p,
     if (!tcpsm__import_fields(c, p, n))
         return TCPSM_E_BLOB;
     c->opts = (uint16_t)((c->opts & ~mine) | (opts & mine));
-    c->flags2 = (c->flags2 & ~TCPSM__N_CONFIG) | flags2;
+    c->flags2 = (c->flags2 & ~(TCPSM__N_CONFIG | TCPSM__N_UNDO)) | flags2;
     tcpsm__import_recovery(c, p, n);
     c->flags &= ~TCPSM__F_WOKEN;
     e = tcpsm__import_rings(c, p, n);
