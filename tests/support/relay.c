@@ -31,6 +31,9 @@ static const char help[] =
     "relay [WHAT=NUMBER...] DEVICE DEVICE\n"
     "  seed=N      another network (1)\n"
     "  loss=PPM dup=PPM reorder=PPM corrupt=PPM   of both directions (0)\n"
+    "  burst=PPM burst_end=PPM   a burst of losses begins, or ends, with "
+    "this\n"
+    "              packet (0, 1000000)\n"
     "  held=US     how long what is reordered is held back (2000)\n"
     "  delay=US    propagation, one way (0)\n"
     "  rate=BIT/S  of each direction (0: infinite)\n"
@@ -101,6 +104,10 @@ static int option(netsim *n, const char *text)
 
         if (IS("loss"))
             l->loss_ppm = (uint32_t)v;
+        else if (IS("burst"))
+            l->burst_ppm = (uint32_t)v;
+        else if (IS("burst_end"))
+            l->burst_end_ppm = (uint32_t)v;
         else if (IS("dup"))
             l->copy_ppm = (uint32_t)v;
         else if (IS("reorder"))
@@ -140,11 +147,14 @@ static int has_payload(const uint8_t *p, unsigned n)
 static void send_on(netsim *n, int dir, const uint8_t *p, uint32_t len)
 {
     static uint64_t data[2], others[2] = {OTHERS, OTHERS};
+    netsim_link *l = &n->link[dir];
+    uint32_t in_burst = l->in_burst;
 
     if (data_only)
-        n->link[dir].index =
-            has_payload(p, len) ? data[dir]++ : others[dir]++;
+        l->index = has_payload(p, len) ? data[dir]++ : others[dir]++;
     netsim_send(n, dir, p, len, 0, now_us());
+    if (l->index > OTHERS)
+        l->in_burst = in_burst; /* others do not move the chain either */
 }
 
 static unsigned spare_others(void *ctx, const netsim_packet *p)
@@ -217,6 +227,7 @@ int main(int argc, char **argv)
         n.link[i].reorder_us = 2000;
         n.link[i].queue_packets = 100;
         n.link[i].copy_us = 100;
+        n.link[i].burst_end_ppm = 1000000;
     }
     for (i = 1; i + 2 < argc; i++)
         if (option(&n, argv[i]) < 0)
