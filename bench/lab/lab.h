@@ -78,7 +78,7 @@ struct lab_flow {
     uint32_t ring_len;
     uint64_t *seen; /* a bit for each byte that waits beyond a gap */
     uint64_t seen_bits, seen_to;
-    uint32_t tables[2][2048];
+    uint32_t tables[2][6400]; /* the largest of use */
     uint8_t whole, dead;
 };
 
