@@ -354,7 +354,7 @@ TEST(joins_within_an_eighth)
     }
     CHECK_EQ(w.r.n, 6);
     CHECK_EQ(tcpsm__run_len(&w.r, 0), 20);
-    CHECK(w.r.meta[0] & TCPSM__R_MULTI);
+    CHECK(!(w.r.meta[0] & TCPSM__R_MULTI)); /* not squeezed */
 }
 
 /* Without any RTT yet, only what is sent at the same time is one run. */

@@ -605,8 +605,7 @@ static void story(uint32_t seed, uint32_t runs, uint32_t loss,
 
     begin(seed, runs);
     s.exact = exact;
-    if (getenv("SCOREBOARD_TRACE"))
-        s.trace = 1;
+    s.trace = getenv("SCOREBOARD_TRACE") != NULL;
     SEND(MSS * 400);
     drain();
     while (step(loss, reorder, dsack)) {
@@ -944,6 +943,7 @@ static void hostile(uint32_t seed, uint32_t runs, int exact)
 
     begin(seed, runs);
     s.exact = exact;
+    s.trace = getenv("SCOREBOARD_TRACE") != NULL;
     SEND(MSS * 200);
     drain();
     while (step(rnd(10), rnd(30), 1)) {
