@@ -37,9 +37,13 @@ while IFS= read -r line; do
         name=${line#<!-- lab }
         name=${name% -->}
         echo "$line"
-        echo '```text'
-        block "$name"
-        echo '```'
+        if [ "$name" = kernel ]; then # make lab-kernel writes markdown
+            [ ! -s build/lab_kernel.md ] || cat build/lab_kernel.md
+        else
+            echo '```text'
+            block "$name"
+            echo '```'
+        fi
         skip=1
         ;;
     "<!-- end -->")

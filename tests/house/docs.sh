@@ -1,5 +1,6 @@
 #!/bin/bash
-# Every code block of README.md and docs/guide.md is compiled and run.
+# Every code block of README.md, docs/guide.md and docs/recovery.md is
+# compiled and run.
 #   ```c NAME      is appended to the file NAME; each NAME.c becomes a
 #                  program, built strictly, that must exit with 0. If there
 #                  is tests/house/guide_NAME.c, that is the program, and
@@ -163,7 +164,7 @@ same README-numbers "$(numbers)" "$(sed -n \
 printf '#define TCPSM_IMPLEMENTATION\n#define TCPSM_NAMES\n%s\n' \
     '#include "tcpsm.h"' >"$tmp/lib.c"
 "$cc" -std=c99 -O0 -w -I. -c -o "$tmp/lib.o" "$tmp/lib.c"
-for doc in README.md docs/guide.md; do
+for doc in README.md docs/guide.md docs/recovery.md; do
     base=$(basename $doc .md)
     if [ ! -e $doc ]; then
         fail $base "there is no $doc"
