@@ -25,7 +25,7 @@ static const char about[] =
     "  -t, --time SECONDS  from the handshake on (20); of send: at most\n"
     "  -b, --bytes N       receive: ends after so many, if that is sooner\n"
     "  -c, --cc NAME       cubic or reno, of this end (cubic)\n"
-    "  -T, --tables N      entries of tcpsm's tables (255; 0: the small\n"
+    "  -T, --tables N      entries of tcpsm's tables (2160; 0: the small\n"
     "                      ones of the connection itself)\n"
     "  -S, --no-sack       tcpsm only\n"
     "  -P, --pace          tcpsm only\n"
@@ -104,7 +104,7 @@ static tcpsm_conn c;
 static struct tun tun;
 static struct tcpsm_counters counters;
 static tcpsm_out out;
-static uint8_t tables[8192];
+static uint8_t tables[32768];
 
 static uint32_t be32(const uint8_t *p)
 {
@@ -430,7 +430,7 @@ int main(int argc, char **argv)
     tun_defaults(&tun);
     opt.time = 20000000;
     opt.cc = "cubic";
-    opt.tables = 255;
+    opt.tables = 2160;
     while ((o = getopt_long(argc, argv, TUN_SHORT "t:b:c:T:SPw:", options,
                             NULL)) != -1)
         switch (o) {
@@ -444,7 +444,7 @@ int main(int argc, char **argv)
             opt.cc = optarg;
             break;
         case 'T':
-            opt.tables = tun_number(optarg, 0, 255);
+            opt.tables = tun_number(optarg, 0, 2160);
             break;
         case 'S':
             opt.no_sack = 1;
