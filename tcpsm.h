@@ -877,8 +877,10 @@ typedef struct {
                                     receive rings when input says E_RING */
     uint32_t quantum; /* bytes, or one train, that a connection may send
                          before the next has its turn (16 384) */
-    uint32_t resets_per_second;     /* for strangers (about 200; OFF: all) */
-    uint16_t listeners, addresses;  /* at most this many (4; 4) */
+    uint32_t resets_per_second;    /* for strangers (about 200; OFF: all) */
+    uint32_t fastopen_pending;     /* TCPSM_FASTOPEN: connections served whose
+                                       handshake goes on (16; OFF: none) */
+    uint16_t listeners, addresses; /* at most this many (4; 4) */
     uint16_t port_first, port_last; /* ephemeral (49 152 to 65 535) */
     uint32_t flags;                 /* TCPSM_PROMISCUOUS ... */
 } tcpsm_stack_config;
@@ -3222,7 +3224,9 @@ enum {
 #define TCPSM__N_RAISE 0x200000u  /* pmtu is a time */
 #define TCPSM__N_ACE_SHIFT 22     /* r.cep, s.cep and the one last sent */
 #define TCPSM__N_CEP 0x7FC00000u
-#define TCPSM__N_COOKIE 0x80000000u /* Fast Open: range_start holds one */
+/* Fast Open. A client: range_start holds struct tcpsm__fo; a server: text of
+   the SYN was taken, and the handshake goes on. */
+#define TCPSM__N_FO 0x80000000u
 
 #define TCPSM__O_V6 0x400u
 #define TCPSM__O_ANY_FAMILY 0x800u /* LISTEN: the SYN decides */
@@ -3316,6 +3320,14 @@ TCPSM__FN int tcpsm__synchronized(const tcpsm_conn *c)
     return c->state >= TCPSM_ESTABLISHED;
 }
 
+/* A server that took the text of a SYN by its cookie: the owner may read and
+   write although the handshake goes on (RFC7413-9). */
+TCPSM__FN int tcpsm__fo_served(const tcpsm_conn *c)
+{
+    return TCPSM__HAVE_OPTIONS && c->state == TCPSM_SYN_RECEIVED &&
+           tcpsm__is(c, TCPSM__F_PASSIVE) && tcpsm__is2(c, TCPSM__N_FO);
+}
+
 /* States in which text from the peer is taken. */
 TCPSM__FN int tcpsm__reads(const tcpsm_conn *c)
 {
@@ -3328,7 +3340,8 @@ TCPSM__FN int tcpsm__writes(const tcpsm_conn *c)
 {
     return c->state == TCPSM_ESTABLISHED || c->state == TCPSM_CLOSE_WAIT ||
            c->state == TCPSM_FIN_WAIT_1 || c->state == TCPSM_CLOSING ||
-           c->state == TCPSM_LAST_ACK;
+           c->state == TCPSM_LAST_ACK ||
+           (tcpsm__fo_served(c) && !tcpsm__is(c, TCPSM__F_SYN_DUE));
 }
 
 /* --- the tables as views --- */
@@ -4533,6 +4546,10 @@ TCPSM__FN void tcpsm__forget(tcpsm_conn *c)
     c->ts_recent = c->ts_offset = c->snd_up = c->rcv_up = 0;
     c->recover = c->eor = c->oof = 0;
     memset(&c->u, 0, sizeof c->u);
+    if (tcpsm__is2(c, TCPSM__N_FO)) {
+        memset(c->range_start, 0, sizeof c->range_start);
+        memset(c->range_end, 0, sizeof c->range_end);
+    }
     c->flags2 &= TCPSM__N_CONFIG;
 #if !TCPSM__TINY
     c->pace_at = c->rack_xmit = c->rack_end = 0;
@@ -4561,8 +4578,9 @@ TCPSM__FN void tcpsm__flush(tcpsm_conn *c)
     if (tcpsm__prr_on(c))
         memset(&c->u, 0, sizeof c->u);
     c->flags2 &= TCPSM__N_CONFIG | TCPSM__N_ACE | TCPSM__N_ECN |
-                 TCPSM__N_CEP | TCPSM__N_NO_ECT;
-    tcpsm__ranges_cut(&g, 0, g.n);
+                 TCPSM__N_CEP | TCPSM__N_NO_ECT | TCPSM__N_FO;
+    if (g.n != 0)
+        tcpsm__ranges_cut(&g, 0, g.n);
     c->ranges_n = 0;
     c->snd_una = c->snd_nxt;
     c->snd_len = c->snd_head = 0;
@@ -4871,19 +4889,160 @@ TCPSM_DEF tcpsm_ret tcpsm_open(tcpsm_conn *c, const tcpsm_tuple *t,
     return 0;
 }
 
+#if !TCPSM__TINY
+#define TCPSM__FO_ASKED 1u   /* what the SYN says: a cookie, or a request */
+#define TCPSM__FO_TAKEN 2u   /* the peer took our text */
+#define TCPSM__FO_LEARNED 4u /* cookie is the peer's new one */
+#define TCPSM__FO_REFUSED 8u
+
+/* What a client knows of a Fast Open, in the bytes of the inline ranges
+   that no connection uses before text comes out of order. */
+struct tcpsm__fo {
+    uint8_t *cookie, *len, *flags, *mss; /* 16 bytes, one, one, two */
+};
+#define TCPSM__FO_ROOM (TCPSM_RANGES >= 3)
+
+TCPSM__FN struct tcpsm__fo tcpsm__fo_of(const tcpsm_conn *c)
+{
+    struct tcpsm__fo f;
+    f.cookie = (uint8_t *)(uintptr_t)(const void *)c +
+               offsetof(struct tcpsm_conn, range_start);
+    f.len = f.cookie + 16;
+    f.flags = f.cookie + 17;
+    f.mss = f.cookie + 18;
+    return f;
+}
+
+/* The ranges need their place. */
+TCPSM__FN void tcpsm__fo_forget(tcpsm_conn *c)
+{
+    if (!tcpsm__is2(c, TCPSM__N_FO) || tcpsm__is(c, TCPSM__F_PASSIVE))
+        return;
+    memset(c->range_start, 0, sizeof c->range_start);
+    memset(c->range_end, 0, sizeof c->range_end);
+    c->flags2 &= ~TCPSM__N_FO;
+}
+
+/* RFC7413-3: a MAC over both addresses that only this key makes, and that
+   goes with its period of about three days. */
+TCPSM__FN void tcpsm__fo_cookie(const uint8_t key[16], const tcpsm_tuple *who,
+                                uint32_t period, uint8_t p[8])
+{
+    tcpsm_tuple t = *who;
+    uint64_t v;
+    t.local_port = (uint16_t)(period >> 16);
+    t.remote_port = (uint16_t)period;
+    v = tcpsm__name_hash(key, &t, 0xF0);
+    tcpsm__put32(p, (uint32_t)(v >> 32));
+    tcpsm__put32(p + 4, (uint32_t)v);
+}
+
+TCPSM__FN int tcpsm__fo_good(const uint8_t key[16], const tcpsm_tuple *who,
+                             tcpsm_time now, const struct tcpsm__seg *s)
+{
+    uint32_t period = (uint32_t)(now >> 38), i;
+    uint8_t want[8];
+    for (i = 0; i < 2 && s->fo_len == 10; i++) {
+        tcpsm__fo_cookie(key, who, period - i, want);
+        if (tcpsm__bytes_equal(want, s->fo, 8))
+            return 1;
+    }
+    return 0;
+}
+
+/* The client's side of the SYN: the option, and how much text goes with it
+   (RFC7413-7, erratum 8015). */
+TCPSM__FN uint32_t tcpsm__fo_syn(const tcpsm_conn *c, struct tcpsm__seg *s)
+{
+    struct tcpsm__fo f = tcpsm__fo_of(c);
+    uint32_t dflt = tcpsm__family(c) == 4 ? 536 : 1220, mss;
+    if (!tcpsm__is2(c, TCPSM__N_FO) || c->probes != 0)
+        return 0; /* RFC7413-8 */
+    s->fo_len = (uint8_t)(*f.len + 2);
+    s->fo = f.cookie;
+    if (*f.len == 0)
+        return 0;
+    mss = tcpsm__or(tcpsm__get16(f.mss), dflt);
+    mss = tcpsm__min(mss, (uint32_t)c->mtu - tcpsm__ip_len(c) - 20);
+    mss -= tcpsm__build_len(s) - 20; /* >= TCPSM__MSS_FLOOR - 40 */
+    return tcpsm__min(c->snd_len, mss);
+}
+
+/* The answer to a SYN that had the option: what to remember. Text that was
+   not taken is as if it had never been sent (RFC7413-11). */
+TCPSM__FN void tcpsm__fo_answered(tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    struct tcpsm__fo f = tcpsm__fo_of(c);
+    if (!tcpsm__is2(c, TCPSM__N_FO) || tcpsm__is(c, TCPSM__F_PASSIVE))
+        return;
+    if (s->fo_len > 2 && s->fo_len <= 18) {
+        memset(f.cookie, 0, 16);
+        memcpy(f.cookie, s->fo, s->fo_len - 2u);
+        *f.len = (uint8_t)(s->fo_len - 2);
+        *f.flags |= TCPSM__FO_LEARNED;
+    } else if (*f.len == 0) {
+        *f.flags |= TCPSM__FO_REFUSED; /* RFC7413-5 */
+    }
+    tcpsm__put16(f.mss, c->mss);
+    if (tcpsm__seq_lt(c->snd_una + 1, s->ack))
+        *f.flags |= TCPSM__FO_TAKEN;
+}
+
+/* SEG.ACK has moved SND.UNA to the end of what the peer took. */
+TCPSM__FN void tcpsm__fo_take_back(tcpsm_conn *c)
+{
+    struct tcpsm__runs r = tcpsm__runs_of(c);
+    if (!tcpsm__is2(c, TCPSM__N_FO) || tcpsm__is(c, TCPSM__F_PASSIVE) ||
+        c->snd_una == c->snd_nxt)
+        return;
+    tcpsm__runs_delete(&r, 0, r.n);
+    r.oof = 0;
+    tcpsm__runs_put(c, &r);
+    c->snd_nxt = c->snd_una;
+}
+#endif
+
 TCPSM_DEF tcpsm_ret tcpsm_open_fast(tcpsm_conn *c, const tcpsm_tuple *t,
                                     const tcpsm_fastopen *f, tcpsm_time now)
 {
-    (void)f;
-    return tcpsm_open(c, t, now);
+    tcpsm_ret e;
+    if (f != NULL && f->len > 16)
+        return TCPSM_E_ARG;
+    e = tcpsm_open(c, t, now);
+#if !TCPSM__TINY
+    if (e == 0 && f != NULL && !f->refused && TCPSM__FO_ROOM) {
+        struct tcpsm__fo a = tcpsm__fo_of(c);
+        memcpy(a.cookie, f->cookie, f->len);
+        *a.len = f->len;
+        *a.flags = TCPSM__FO_ASKED;
+        tcpsm__put16(a.mss, f->mss);
+        c->flags2 |= TCPSM__N_FO;
+    }
+#endif
+    return e;
 }
 
 TCPSM_DEF tcpsm_ret tcpsm_fastopen_learn(const tcpsm_conn *c,
                                          tcpsm_fastopen *f)
 {
-    (void)c;
-    (void)f;
-    return 0;
+    tcpsm_fastopen old;
+    if (c == NULL || f == NULL)
+        return TCPSM_E_ARG;
+    old = *f;
+#if !TCPSM__TINY
+    if (tcpsm__is2(c, TCPSM__N_FO) && !tcpsm__is(c, TCPSM__F_PASSIVE)) {
+        struct tcpsm__fo a = tcpsm__fo_of(c);
+        if (*a.flags & TCPSM__FO_LEARNED) {
+            memcpy(f->cookie, a.cookie, 16);
+            f->len = *a.len;
+            f->mss = (uint16_t)tcpsm__get16(a.mss);
+        }
+        f->refused = (*a.flags & TCPSM__FO_REFUSED) != 0;
+    }
+#endif
+    return !tcpsm__bytes_equal((const uint8_t *)f->cookie, old.cookie, 16) ||
+           f->len != old.len || f->refused != old.refused ||
+           f->mss != old.mss;
 }
 
 TCPSM_DEF tcpsm_ret tcpsm_listen(tcpsm_conn *c, const tcpsm_tuple *t,
@@ -5022,7 +5181,7 @@ TCPSM__FN struct tcpsm__verdict
 tcpsm__judge_syn_sent(const tcpsm_conn *c, const struct tcpsm__seg *s)
 {
     int ack = (s->flags & TCPSM__ACK) != 0;
-    int good = ack && s->ack == c->snd_nxt && c->snd_nxt != c->snd_una;
+    int good = ack && s->ack - c->snd_una - 1 < tcpsm__outstanding(c);
     if (s->flags & TCPSM__RST)
         return good ? tcpsm__say(TCPSM__V_RESET, TCPSM_DROP_NONE)
                     : tcpsm__say(TCPSM__V_DROP, TCPSM_DROP_RST);
@@ -6120,6 +6279,9 @@ TCPSM__FN void tcpsm__take_ack(tcpsm_conn *c, const struct tcpsm__seg *s)
         return; /* old: RFC5961-10 */
     if (c->state == TCPSM_SYN_RECEIVED) {
         tcpsm__ack_new(c, s);
+#if !TCPSM__TINY
+        tcpsm__fo_take_back(c);
+#endif
         tcpsm__set_wnd(c, s);
         tcpsm__established(c);
 #if !TCPSM__TINY
@@ -6273,6 +6435,9 @@ TCPSM__FN void tcpsm__text_out_of_order(tcpsm_conn *c, tcpsm_in *in,
     tcpsm__owe(c);
     if (dup != 0)
         tcpsm__dsack(c, at, dup);
+#if !TCPSM__TINY
+    tcpsm__fo_forget(c);
+#endif
     if (!tcpsm__ranges_add(r, a, a + n + fin)) {
         tcpsm__refuse(c, in, TCPSM_DROP_RANGES);
         return;
@@ -6389,11 +6554,32 @@ TCPSM__FN void tcpsm__take_syn(tcpsm_conn *c, const struct tcpsm__seg *s)
     tcpsm__set_wnd(c, s);
 }
 
+#if !TCPSM__TINY
+#define tcpsm__fastopen_ready 1
+/* The option in a SYN for a LISTEN that allows it: 1, its cookie is good,
+   and the text may be served at once; else a new one goes back. */
+TCPSM__FN int tcpsm__fo_arrives(tcpsm_conn *c, const struct tcpsm__seg *s)
+{
+    tcpsm_cc_event e;
+    tcpsm_tuple t;
+    tcpsm__tuple_of(c, &t);
+    if (!tcpsm__fo_good(c->key, &t, c->now, s)) {
+        c->dupacks = 1;
+        return 0;
+    }
+    c->flags2 |= TCPSM__N_FO;
+    tcpsm__cc_event(c, &e);
+    tcpsm__cc(c, TCPSM__CC_INIT, &e); /* RFC7413-10 */
+    return 1;
+}
+#endif
+
 /* A SYN for a LISTEN. */
 TCPSM__FN void tcpsm__open_passive(tcpsm_conn *c, tcpsm_in *in,
                                    const struct tcpsm__seg *s)
 {
     uint32_t n = tcpsm__alen(in->family);
+    int fast = 1; /* without Fast Open the text waits for the handshake */
     c->opts = (uint16_t)(c->opts & ~TCPSM__O_V6);
     if (in->family == 6)
         c->opts = (uint16_t)(c->opts | TCPSM__O_V6);
@@ -6406,9 +6592,13 @@ TCPSM__FN void tcpsm__open_passive(tcpsm_conn *c, tcpsm_in *in,
     tcpsm__take_syn(c, s);
     c->rcv_edge = c->rcv_nxt + tcpsm__min(tcpsm__room(c), 65535);
     tcpsm__set_state(c, TCPSM_SYN_RECEIVED);
-    if (s->len != 0 && c->rcv_cap == 0)
+#if !TCPSM__TINY
+    if (tcpsm__is2(c, TCPSM__N_FASTOPEN) && s->fo_len != 0)
+        fast = tcpsm__fo_arrives(c, s);
+#endif
+    if (s->len != 0 && (c->rcv_cap == 0 || !fast))
         tcpsm__refuse(c, in, TCPSM_DROP_NO_DATA);
-    if (s->len != 0 && c->rcv_cap != 0) {
+    if (s->len != 0 && c->rcv_cap != 0 && fast) {
         /* text in a SYN waits, unread, for the handshake (9293-u12); a
            FIN with it comes again */
         struct tcpsm__seg t = *s;
@@ -6416,6 +6606,8 @@ TCPSM__FN void tcpsm__open_passive(tcpsm_conn *c, tcpsm_in *in,
         tcpsm__take_text(c, in, &t);
         c->flags &= ~TCPSM__F_ACK_NOW;
         tcpsm__disarm(c, TCPSM__T_ACK);
+        if (tcpsm__fo_served(c) && c->rcv_len != 0)
+            tcpsm__raise(c, TCPSM_EV_READABLE);
     }
 }
 
@@ -6433,7 +6625,13 @@ TCPSM__FN void tcpsm__open_active(tcpsm_conn *c, tcpsm_in *in,
             tcpsm__refuse(c, in, TCPSM_DROP_NO_DATA);
         return;
     }
+#if !TCPSM__TINY
+    tcpsm__fo_answered(c, s);
+#endif
     tcpsm__ack_new(c, s);
+#if !TCPSM__TINY
+    tcpsm__fo_take_back(c);
+#endif
     tcpsm__set_wnd(c, s);
     tcpsm__established(c);
     tcpsm__ack_now(c);
@@ -6486,7 +6684,9 @@ TCPSM__FN void tcpsm__take_rst(tcpsm_conn *c)
         tcpsm__finish(c, TCPSM_E_REFUSED);
         break;
     case TCPSM_SYN_RECEIVED:
-        if (tcpsm__is(c, TCPSM__F_PASSIVE))
+        if (tcpsm__fo_served(c))
+            tcpsm__finish(c, TCPSM_E_RESET);
+        else if (tcpsm__is(c, TCPSM__F_PASSIVE))
             tcpsm__relisten(c); /* the user need not be informed */
         else
             tcpsm__finish(c, TCPSM_E_REFUSED);
@@ -6554,7 +6754,10 @@ TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
         tcpsm__take_rst(c);
         break;
     case TCPSM__V_LISTEN:
-        tcpsm__relisten(c);
+        if (tcpsm__fo_served(c))
+            tcpsm__finish(c, TCPSM_E_RESET);
+        else
+            tcpsm__relisten(c);
         break;
     case TCPSM__V_SYN:
         if (c->state == TCPSM_LISTEN)
@@ -6759,9 +6962,16 @@ TCPSM__FN void tcpsm__syn_timeout(tcpsm_conn *c)
         c->probes++;
     if (c->backoff < 255)
         c->backoff++;
+#if !TCPSM__TINY
+    if (tcpsm__is2(c, TCPSM__N_FO) && !tcpsm__is(c, TCPSM__F_PASSIVE))
+        *tcpsm__fo_of(c).flags |= TCPSM__FO_REFUSED; /* RFC7413-5 */
+#endif
     if (c->state == TCPSM_SYN_RECEIVED && tcpsm__is(c, TCPSM__F_PASSIVE) &&
         c->probes >= TCPSM__SYN_ACKS) {
-        tcpsm__relisten(c);
+        if (tcpsm__fo_served(c))
+            tcpsm__finish(c, TCPSM_E_TIMEOUT);
+        else
+            tcpsm__relisten(c);
         return;
     }
     c->flags |= TCPSM__F_SYN_DUE;
@@ -7068,6 +7278,19 @@ TCPSM__FN tcpsm_ret tcpsm__do_reply_rst(tcpsm_conn *c, tcpsm_out *out)
 }
 
 #if !TCPSM__TINY
+/* A cookie in the SYN-ACK for who asked: dupacks has no other use yet. */
+TCPSM__FN void tcpsm__fo_grant(const tcpsm_conn *c, struct tcpsm__seg *s,
+                               uint8_t cookie[8])
+{
+    tcpsm_tuple t;
+    if (c->dupacks == 0 || c->probes != 0)
+        return; /* RFC7413-8 */
+    tcpsm__tuple_of(c, &t);
+    tcpsm__fo_cookie(c->key, &t, (uint32_t)(c->now >> 38), cookie);
+    s->fo = cookie;
+    s->fo_len = 10;
+}
+
 /* The ECN bits of a SYN or SYN-ACK. A server that has to send one without
    them may not use ECT for the rest (RFC 9768 s3.1.4.2, s3.1.5). */
 TCPSM__FN void tcpsm__syn_ecn(tcpsm_conn *c, struct tcpsm__seg *s, int answer)
@@ -7091,8 +7314,12 @@ TCPSM__FN tcpsm_ret tcpsm__do_syn(tcpsm_conn *c, tcpsm_out *out)
 {
     struct tcpsm__seg s;
     struct tcpsm__runs r = tcpsm__runs_of(c);
+    uint32_t n = 0;
     int answer = c->state == TCPSM_SYN_RECEIVED;
     int again = c->snd_nxt != c->snd_una;
+#if !TCPSM__TINY
+    uint8_t cookie[8];
+#endif
     tcpsm__fill(c, &s, answer ? TCPSM__SYN | TCPSM__ACK : TCPSM__SYN,
                 c->snd_una);
     s.mss = (uint16_t)tcpsm__adv_mss(c); /* RFC9293-MUST-14, RFC9293-SHLD-5 */
@@ -7109,20 +7336,29 @@ TCPSM__FN tcpsm_ret tcpsm__do_syn(tcpsm_conn *c, tcpsm_out *out)
 #if !TCPSM__TINY
     tcpsm__syn_ecn(c, &s, answer);
 #endif
+#if !TCPSM__TINY
+    if (!answer)
+        n = tcpsm__fo_syn(c, &s);
+    else
+        tcpsm__fo_grant(c, &s, cookie);
+    n = tcpsm__min(n, out->cap - tcpsm__build_len(&s));
+    if (tcpsm__build_len(&s) > 60)
+        s.acc_n = 0;
+#endif
     s.wnd = tcpsm__window(c, 1);
     if (again) {
         r.meta[0] = TCPSM__R_RETX;
         r.first[0] = tcpsm__now32(c);
         TCPSM__COUNT(c, retransmits, 1);
     } else {
-        c->snd_nxt = c->snd_una + 1;
+        c->snd_nxt = c->snd_una + 1 + n;
         tcpsm__runs_push(&r, c->snd_nxt, 0, tcpsm__now32(c), 0);
         tcpsm__runs_put(c, &r);
     }
     c->flags &= ~TCPSM__F_SYN_DUE;
     if (answer)
         tcpsm__acked(c);
-    return tcpsm__emit(c, out, &s, 0, 0);
+    return tcpsm__emit(c, out, &s, 0, again ? 0 : n);
 }
 
 TCPSM__FN tcpsm_ret tcpsm__do_ack(tcpsm_conn *c, tcpsm_out *out, uint32_t seq,
@@ -7923,7 +8159,8 @@ TCPSM_DEF tcpsm_ret tcpsm_receive_peek(const tcpsm_conn *c, tcpsm_cspan s[2])
     s[0].n = s[1].n = 0;
     if (tcpsm__is(c, TCPSM__F_CLOSED))
         return TCPSM_E_CLOSED;
-    if (c->state >= TCPSM_LISTEN && !tcpsm__synchronized(c))
+    if (c->state >= TCPSM_LISTEN && !tcpsm__synchronized(c) &&
+        !tcpsm__fo_served(c))
         return 0;
     if (c->rcv_len == 0)
         return tcpsm__read_end(c);
@@ -8057,7 +8294,8 @@ TCPSM_DEF uint32_t tcpsm_events(const tcpsm_conn *c)
     int on = tcpsm__synchronized(c);
     if (on)
         ev |= TCPSM_EV_CONNECTED;
-    if (c->rcv_len != 0 && (on || c->state == TCPSM_CLOSED))
+    if (c->rcv_len != 0 &&
+        (on || c->state == TCPSM_CLOSED || tcpsm__fo_served(c)))
         ev |= TCPSM_EV_READABLE;
     if (on && tcpsm__may_send(c) == 0 &&
         c->snd_cap - c->snd_len >= tcpsm__size_dec(c->lowat))
@@ -8369,6 +8607,9 @@ TCPSM__FN tcpsm_ret tcpsm__attach_tables(tcpsm_conn *c, void *mem,
     r = tcpsm__runs_of(c);
     while (r.n > runs)
         (void)tcpsm__runs_squeeze(&r, 1);
+#if !TCPSM__TINY
+    tcpsm__fo_forget(c);
+#endif
     tcpsm__runs_put(c, &r);
     tcpsm__runs_put(&old, &r);
     if (c->table_cap == 0) { /* the inline tables are dead from now on */
@@ -8525,6 +8766,11 @@ TCPSM_DEF void tcpsm_status(const tcpsm_conn *c, struct tcpsm_info *i)
         i->in_recovery = 2;
     if (tcpsm__is2(c, TCPSM__N_ECN | TCPSM__N_ACE))
         i->ecn = tcpsm__is2(c, TCPSM__N_ECN) ? 1 : 2;
+#if !TCPSM__TINY
+    if (tcpsm__is2(c, TCPSM__N_FO))
+        i->fast_open = tcpsm__is(c, TCPSM__F_PASSIVE) ||
+                       (*tcpsm__fo_of(c).flags & TCPSM__FO_TAKEN) != 0;
+#endif
     i->reordering = tcpsm__is2(c, TCPSM__N_REORDER) != 0;
     i->sacked = tcpsm__runs_bytes(&r, TCPSM__R_SACKED);
     i->lost = tcpsm__runs_bytes(&r, TCPSM__R_LOST);
@@ -8652,7 +8898,7 @@ TCPSM__FN int tcpsm__check_flags(const tcpsm_conn *c)
         return 32;
     if (sent && !tcpsm__is(c, TCPSM__F_FIN_QUEUED))
         return 33;
-    if (syn && out > 1)
+    if (syn && out > 1 + c->snd_len)
         return 34;
     if (!syn && out > c->snd_len + (uint32_t)sent)
         return 35;
@@ -9418,6 +9664,8 @@ TCPSM__FN tcpsm_ret tcpsm__import_all(tcpsm_conn *c, const uint8_t *p,
         return TCPSM_E_BLOB;
     c->opts = (uint16_t)((c->opts & ~mine) | (opts & mine));
     c->flags2 = (c->flags2 & ~(TCPSM__N_CONFIG | TCPSM__N_UNDO)) | flags2;
+    if (!tcpsm__is(c, TCPSM__F_PASSIVE))
+        c->flags2 &= ~TCPSM__N_FO; /* the cookie stays behind */
     tcpsm__import_recovery(c, p, n);
     c->flags &= ~TCPSM__F_WOKEN;
     e = tcpsm__import_rings(c, p, n);
@@ -9518,8 +9766,9 @@ enum {
     TCPSM__L_RELEASED = 4,
     TCPSM__L_NEWS = 8, /* on the news list */
     TCPSM__L_HASHED = 16,
-    TCPSM__L_LAST = 32,  /* told for the last time: freed by next() */
-    TCPSM__L_COOKIE = 64 /* born of a cookie */
+    TCPSM__L_LAST = 32,   /* told for the last time: freed by next() */
+    TCPSM__L_COOKIE = 64, /* born of a cookie */
+    TCPSM__L_FAST = 128   /* born of a Fast Open, in SYN-RECEIVED */
 };
 
 /* A half-open connection (law 10). flags has room for the three bits that
@@ -9540,8 +9789,9 @@ enum {
     TCPSM__S_TS = 1,
     TCPSM__S_SACK = 2,
     TCPSM__S_WS = 4,
-    TCPSM__S_RESENT = 8, /* our SYN-ACK was lost */
-    TCPSM__S_UNSURE = 16 /* or answered twice: no RTT sample (Karn) */
+    TCPSM__S_RESENT = 8,  /* our SYN-ACK was lost */
+    TCPSM__S_UNSURE = 16, /* or answered twice: no RTT sample (Karn) */
+    TCPSM__S_FO = 32      /* it asked for a Fast Open cookie */
 };
 /* Queues of SYN entries: each but the first has one timeout, so that first
    come is first due. */
@@ -9580,6 +9830,7 @@ struct tcpsm__reply {
     uint16_t flags, wnd, mss;
     uint8_t scale, sack_ok, ts, tos, ttl;
     uint8_t acc; /* an AccECN option, its counters as they begin */
+    uint8_t fo;  /* a Fast Open cookie */
 };
 
 struct tcpsm__listener {
@@ -9665,6 +9916,7 @@ struct tcpsm_stack {
     tcpsm_conn proto;
     tcpsm_conn scratch;      /* an entry, dressed up for tcpsm__judge */
     struct tcpsm__syn guest; /* a cookie as the entry that it spares */
+    uint32_t fo_pending, fo_limit;
 };
 #define TCPSM__MAGIC ((uint64_t)0x74637073u << 32 | 0x6d737461u)
 
@@ -9923,6 +10175,9 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_init_(tcpsm_stack **out, void *mem,
     st->flags = f->flags;
     st->quantum = tcpsm__or(f->quantum, 16384);
     st->resets_per_second = tcpsm__or(f->resets_per_second, 200);
+    st->fo_limit = f->fastopen_pending == TCPSM_OFF
+                       ? 0
+                       : tcpsm__or(f->fastopen_pending, 16);
     st->port_first = f->port_first;
     st->port_last = f->port_last;
     if (f->port_last == 0) {
@@ -10387,6 +10642,8 @@ TCPSM__FN void tcpsm__death(struct tcpsm_stack *st, uint32_t i)
     if (l->flags & TCPSM__L_RELEASED)
         st->orphans--;
     st->used--;
+    if (l->flags & TCPSM__L_FAST)
+        st->fo_pending--;
     l->flags = 0;
     l->gen++;
     l->tag = 0;
@@ -10708,6 +10965,8 @@ TCPSM__FN void tcpsm__syn_read(struct tcpsm__syn *e,
     e->ecn = 0;
 #if !TCPSM__TINY
     e->ecn = (uint8_t)(tcpsm__ecn_asked(s->flags, opts) | (tos & 3u) << 2);
+    if (s->fo_len != 0 && tcpsm__is2(&ls->proto, TCPSM__N_FASTOPEN))
+        e->flags |= TCPSM__S_FO;
 #endif
     (void)tos;
     if (s->scale != TCPSM__NO_SCALE && !(opts & TCPSM_NO_SCALE)) {
@@ -10836,6 +11095,7 @@ TCPSM__FN void tcpsm__syn_ack(const struct tcpsm_stack *st,
         (uint16_t)(r->flags | tcpsm__ecn_answer(e->ecn & 3u, e->ecn >> 2 & 3u,
                                                 e->tries));
     r->acc = (e->ecn & 3u) == 2 && e->tries == 0;
+    r->fo = (e->flags & TCPSM__S_FO) != 0 && e->tries == 0;
 #endif
     if (e->flags & TCPSM__S_TS) {
         r->ts = 1;
@@ -11412,6 +11672,37 @@ TCPSM__FN tcpsm_conn *tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
     return NULL;
 }
 
+#if !TCPSM__TINY
+/* A SYN with a good Fast Open cookie has its connection at once: one in
+   LISTEN for nobody else, which then takes the SYN. */
+TCPSM__FN tcpsm_conn *tcpsm__listen_fast(struct tcpsm_stack *st,
+                                         struct tcpsm__visit *v,
+                                         struct tcpsm__listener *ls)
+{
+    uint32_t i = tcpsm__birth(st, &ls->proto, st->g.rings != 0);
+    tcpsm_conn *c;
+    if (i == 0)
+        return NULL;
+    c = tcpsm__conn_at(st, i - 1);
+    if (tcpsm_listen(c, &v->who, st->now) < 0) {
+        tcpsm__death(st, i - 1);
+        return NULL;
+    }
+    tcpsm__tw_forget(st, &v->who, v->hash);
+    tcpsm__hash_add(st, i - 1, v->hash);
+    tcpsm_set_wake(c, &st->ready);
+    tcpsm__link_at(st, i - 1)->listener =
+        (uint16_t)(tcpsm__listener_number(st, ls) + 1);
+    tcpsm__link_at(st, i - 1)->flags |= TCPSM__L_FAST;
+    st->fo_pending++;
+    tcpsm__queue_push(st, &st->accept, i - 1);
+    ls->waiting++;
+    st->unaccepted++;
+    st->n.accepted++;
+    return c;
+}
+#endif
+
 TCPSM__FN tcpsm_conn *tcpsm__listen_syn(struct tcpsm_stack *st, tcpsm_in *in,
                                         struct tcpsm__visit *v,
                                         struct tcpsm__listener *ls)
@@ -11423,6 +11714,12 @@ TCPSM__FN tcpsm_conn *tcpsm__listen_syn(struct tcpsm_stack *st, tcpsm_in *in,
         st->n.syns_dropped++;
         return tcpsm__nobody(st, in, TCPSM_DROP_FULL);
     }
+#if !TCPSM__TINY
+    if (!ask && !v->reuse && tcpsm__is2(&ls->proto, TCPSM__N_FASTOPEN) &&
+        v->s.fo_len > 2 && st->fo_pending < st->fo_limit && /* RFC7413-6 */
+        tcpsm__fo_good(st->key, &v->who, st->now, &v->s))
+        return tcpsm__listen_fast(st, v, ls);
+#endif
     if (i == 0) {
         if (ask || v->reuse || (st->flags & TCPSM_NO_COOKIES)) {
             st->n.syns_dropped++;
@@ -11433,6 +11730,7 @@ TCPSM__FN tcpsm_conn *tcpsm__listen_syn(struct tcpsm_stack *st, tcpsm_in *in,
         e->listener = (uint16_t)tcpsm__listener_number(st, ls);
         tcpsm__syn_read(e, &v->s, in->tos, ls);
         e->ecn = 0; /* a cookie has no room for it */
+        e->flags = (uint8_t)(e->flags & ~TCPSM__S_FO);
         tcpsm__cookie_send(st, e);
         return NULL;
     }
@@ -11764,6 +12062,11 @@ TCPSM__FN void tcpsm__settle(struct tcpsm_stack *st, uint32_t i)
 {
     tcpsm_conn *c = tcpsm__conn_at(st, i);
     tcpsm_time d;
+    if ((tcpsm__link_at(st, i)->flags & TCPSM__L_FAST) &&
+        c->state != TCPSM_SYN_RECEIVED) {
+        tcpsm__link_at(st, i)->flags &= (uint8_t)~TCPSM__L_FAST;
+        st->fo_pending--;
+    }
     if (c->state == TCPSM_TIME_WAIT)
         tcpsm__to_timewait(st, i);
     tcpsm__news(st, i);
@@ -11816,6 +12119,9 @@ TCPSM__FN tcpsm_ret tcpsm__emit_reply(struct tcpsm_stack *st, tcpsm_out *out,
     static const uint8_t begin[9] = {0, 0, 1, 0, 0, 0, 0, 0, 1};
     struct tcpsm__seg s;
     tcpsm_ret n;
+#if !TCPSM__TINY
+    uint8_t cookie[8];
+#endif
     memset(&s, 0, sizeof s);
     s.sport = r->name.local_port;
     s.dport = r->name.remote_port;
@@ -11829,7 +12135,15 @@ TCPSM__FN tcpsm_ret tcpsm__emit_reply(struct tcpsm_stack *st, tcpsm_out *out,
     s.ts = r->ts;
     s.tsval = r->tsval;
     s.tsecr = r->tsecr;
-    if (r->acc) { /* RFC 9768 s3.2.1 */
+#if !TCPSM__TINY
+    if (r->fo) {
+        tcpsm__fo_cookie(st->key, &r->name, (uint32_t)(st->now >> 38),
+                         cookie);
+        s.fo = cookie;
+        s.fo_len = 10;
+    }
+#endif
+    if (r->acc && !r->fo) { /* RFC 9768 s3.2.1 */
         s.acc_n = 4;
         s.acc = begin;
     }
