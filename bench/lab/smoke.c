@@ -639,6 +639,48 @@ static void row_sack(void)
     sack_gain("sack-gain-loss-5-fixed-window", &lab_fixed, 20000);
 }
 
+/* ---- a connection to which nobody lent tables ---- */
+
+static void row_inline(void)
+{
+    static const struct {
+        const char *trouble;
+        uint64_t rate;
+        tcpsm_time rtt;
+    } t[] = {
+        {"none", 10 * MBIT, 40000},       {"loss-1", 10 * MBIT, 40000},
+        {"loss-5", 10 * MBIT, 40000},     {"bursts", 10 * MBIT, 40000},
+        {"reorder-10", 10 * MBIT, 40000}, {"none", 100 * MBIT, 20000},
+    };
+    double least = 9, got[2];
+    size_t i;
+    int p;
+
+    for (i = 0; i < sizeof t / sizeof *t; i++) {
+        for (p = 0; p < 2; p++) {
+            lab *l = lab_new(t[i].rate, t[i].rtt,
+                             2 * lab_bdp(t[i].rate, t[i].rtt), 1);
+            uint32_t flags = 0;
+            tcpsm_config k;
+
+            lab_trouble(l, lab_trouble_by_name(t[i].trouble), 20 * LAB_S,
+                        &flags);
+            k = with(NULL, flags);
+            l->inline_tables = (uint8_t)p;
+            got[p] = share(l, bulk(l, &k, 20 * LAB_S)->got, 20 * LAB_S);
+            lab_free(l);
+        }
+        if (getenv("LAB_DEBUG"))
+            fprintf(stderr, "%s, %d Mbit/s: lent %.3f, inline %.3f\n",
+                    t[i].trouble, (int)(t[i].rate / MBIT), got[0], got[1]);
+        if (got[1] / got[0] < least)
+            least = got[1] / got[0];
+    }
+    verdict(least >= 0.85, "inline-tables",
+            "at least 0.85 of largest tables'",
+            "%.2f times their goodput, worst of %d", least, (int)i);
+}
+
 /* ---- an MTU black hole ------------------------------------------------- */
 
 static void row_hole(void)
@@ -911,6 +953,7 @@ static const struct {
     {"coexist", row_coexist},
     {"sack", row_sack},
     {"hole", row_hole},
+    {"inline", row_inline},
     {"ecn", row_ecn},
     {"pacing", row_pacing},
     {"clock", row_clock},
