@@ -1,8 +1,9 @@
 #!/bin/bash
 # tests/musts/requirements.txt against the header, the tests and the edits:
 # what applies is cited in tcpsm.h and in its test and has an edit under
-# which that test must fail; what does not apply is cited nowhere. The MANY
-# are no RFC's but layer 2's own promises: nothing to cite, else the same.
+# which that test must fail; what does not apply is cited nowhere. The others
+# are no numbers of RFC 9293 but layer 2's promises (MANY) and mechanisms
+# (LOSS ...): nothing to cite in the header, else the same.
 cd "$(dirname "$0")/../.." && . tests/check.bash
 shopt -s nullglob
 
@@ -18,23 +19,15 @@ rows() {
 # every id once, in order: MUST-1 to -69, SHLD-1 to -31, and all of ours
 same complete "$(for n in $(seq 69); do echo "MUST-$n"; done
     for n in $(seq 31); do echo "SHLD-$n"; done
-    for n in $(seq "$(rows | grep -c '^MANY-')"); do echo "MANY-$n"; done)" \
+    for p in $(rows | sed 's/-.*//' | uniq | grep -vx -e MUST -e SHLD); do
+        for n in $(seq "$(rows | grep -c "^$p-")"); do echo "$p-$n"; done
+    done)" \
     "$(rows | awk '{print $1}')"
 
 bad_header= bad_test= bad_no= bad_edit= bad_row=
 while read -r id applies where rest; do
     case $id:$applies in
-    MANY-*:yes)
-        file=tests/${where%%:*} name=${where#*:}
-        [ -f "$file" ] && grep -q "^TEST($name)" "$file" || bad_test+=" $id"
-        [ -f "tests/musts/$id.edit" ] || bad_edit+=" $id"
-        for e in "tests/musts/$id".edit "tests/musts/$id"[a-z].edit; do
-            read -r f t < <(sed -n 's/^fails: //p' "$e")
-            [ -f "tests/$f" ] && grep -q "^TEST($t)" "tests/$f" ||
-                bad_edit+=" $e"
-        done
-        ;;
-    *:yes)
+    MUST-*:yes | SHLD-*:yes)
         file=tests/${where%%:*} name=${where#*:}
         cited "$id" tcpsm.h || bad_header+=" $id"
         [ -f "$file" ] && cited "$id" "$file" &&
@@ -43,6 +36,16 @@ while read -r id applies where rest; do
         for e in "tests/musts/$id".edit "tests/musts/$id"[a-z].edit; do
             f=$(sed -n 's/^fails: \([^ ]*\) .*/\1/p' "$e")
             [ -f "tests/$f" ] && cited "$id" "tests/$f" || bad_edit+=" $e"
+        done
+        ;;
+    *:yes)
+        file=tests/${where%%:*} name=${where#*:}
+        [ -f "$file" ] && grep -q "^TEST($name)" "$file" || bad_test+=" $id"
+        [ -f "tests/musts/$id.edit" ] || bad_edit+=" $id"
+        for e in "tests/musts/$id".edit "tests/musts/$id"[a-z].edit; do
+            read -r f t < <(sed -n 's/^fails: //p' "$e")
+            [ -f "tests/$f" ] && grep -q "^TEST($t)" "tests/$f" ||
+                bad_edit+=" $e"
         done
         ;;
     *:note) cited "$id" tcpsm.h || bad_header+=" $id" ;;

@@ -1,15 +1,15 @@
 #!/bin/bash
 # tests/musts/run.sh [--list] [--sample N [--seed S]] [ID...]
 #
-# Breaks RFC 9293's MUSTs and SHOULDs, and what we promise of a stack (MANY),
-# one at a time and demands that a test notices. tests/musts/ID.edit is a
-# small change to tcpsm.h that violates one of them and names a test (`fails:
-# wire/FILE.c TEST`). The edit is applied to a copy of the header, the test is
-# built with that copy, without sanitizers, and must FAIL; with an unchanged
-# copy, built in the same way, it must be ok. Three canaries are always run: a
-# header that does not compile must not build, an edit that breaks everything
-# must be noticed (else it was not the copy that was built), and one that
-# changes nothing must not.
+# Breaks RFC 9293's MUSTs and SHOULDs, what we promise of a stack (MANY), and
+# switches mechanisms off (LOSS ...), one at a time, and demands that a test
+# notices. tests/musts/ID.edit is a small change to tcpsm.h that violates one
+# of them and names a test (`fails: wire/FILE.c TEST`). The edit is applied to
+# a copy of the header, the test is built with that copy, without sanitizers,
+# and must FAIL; with an unchanged copy, built in the same way, it must be ok.
+# Three canaries are always run: a header that does not compile must not
+# build, an edit that breaks everything must be noticed (else it was not the
+# copy that was built), and one that changes nothing must not.
 #
 # --list      the edits and what they do
 # --sample N  N of them, chosen by S (the hash of HEAD): others with every
@@ -35,7 +35,7 @@ while [ $# -gt 0 ]; do
     --sample) sample=${2:?} && shift ;;
     --seed) seed=${2:?} && shift ;;
     --help | -h)
-        sed -n '2,21s/^# \{0,1\}//p' "$0"
+        sed -n '2,20s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     -*)
