@@ -310,6 +310,13 @@ TEST(RFC9937_8_end)
     CHECK_EQ(cwnd(), 10000);
     CHECK_EQ(stream_info().ssthresh, 10000);
     CHECK_EQ(stream_info().in_recovery, 0);
+    twenty(); /* early, and cwnd is far above it */
+    IN("A 1 ack 1 sack 1001:4001");
+    CHECK_GT(cwnd(), 15000u);
+    OUT("A 1 ack 1 len 1000");
+    IN("A 1 ack 20001");
+    CHECK_EQ(stream_info().in_recovery, 0);
+    CHECK_EQ(cwnd(), 10000);
 }
 
 /* Without SACK, RFC 6582's own exit: RFC9937-4 does not apply to it. */

@@ -372,7 +372,8 @@ TEST(RFC8985_12_one_outstanding)
 }
 
 /* ... and none without an RTT sample since: the retransmitted probe gave
-   none (Karn), the next flight has to. */
+   none (Karn), the next flight has to. The D-SACK ends the probe's own
+   affair, so that nothing else stands in the way. */
 TEST(RFC8985_12_no_rtt_sample_since)
 {
     loss_begin();
@@ -382,7 +383,7 @@ TEST(RFC8985_12_no_rtt_sample_since)
     OUT("PA 1 ack 1 len 1000"); /* the probe, at the RTO */
     CHECK_EQ(COUNT(loss_probes), 1);
     AT(0.5);
-    IN("A 1 ack 1001"); /* acknowledged; no sample */
+    IN("A 1 ack 1001 sack 1:1001"); /* acknowledged; no sample */
     SEND(4000);
     FLIGHT(1001, 4, 1000);
     while (COUNT(timeouts) == 0) {
