@@ -459,11 +459,10 @@ TEST(application_limited_now_and_then)
     for (i = 0; i < 60; i++) {
         tcpsm_cc_event e;
         run(&t, 200000, 1000, 0.02);
-        t.now += 50000;
         e = event(&t, 500);
         e.app_limited = 1;
         tcpsm__cc_call(&cubic, TCPSM__CC_ACKED, &t.s, &e);
-        t.now += 50000;
+        t.now += 100000;
         e = event(&t, 500);
         e.app_limited = 1;
         tcpsm__cc_call(&cubic, TCPSM__CC_ACKED, &t.s, &e);
@@ -575,6 +574,7 @@ TEST(from_two_segments)
         begin(&t, 1460, rtt[i], 2);
         loss(&t);
         CHECK_EQ(t.s.cwnd, 2920);
+        t.r.prior = t.r.ssthresh / BETA; /* as if there were no floor */
         run(&t, 30 * (uint64_t)rtt[i], 1460, 0.02);
         CHECK_GT(segments(&t), 14.0);
     }
