@@ -325,7 +325,8 @@ struct tcpsm_counters {
    selects one. The words are zeroed before init. Windows are bytes, times
    microseconds.
      init     ESTABLISHED was reached
-     acked    new data was acknowledged, outside fast recovery
+     acked    new data was acknowledged, outside fast recovery; or, with
+              `acked` 0, SACKed, which gives an RTT sample
      loss     fast recovery begins: set ssthresh (PRR steers cwnd)
      timeout  the retransmission timer fired: set ssthresh and cwnd
      idle     nothing was sent for an RTO (RFC 5681 s4.1)
@@ -1475,7 +1476,8 @@ struct tcpsm__seg {
     uint8_t scale;       /* TCPSM__NO_SCALE: no such option */
     uint8_t sack_ok, ts; /* present: 1 */
     uint8_t nsack;
-    uint8_t acc_n;   /* to send: fields of an AccECN option + 1; 0: none */
+    uint8_t acc_n;   /* fields of an AccECN option + 1; 0: none. What came:
+                        not 0 if there was one */
     uint8_t has_ceb; /* came: ceb holds something */
     uint8_t fo_len;  /* Fast Open cookie + 2; 0: no such option */
     const uint8_t *fo, *acc; /* the cookie; the counters */
@@ -1547,7 +1549,10 @@ TCPSM__FN void tcpsm__opt_take(struct tcpsm__seg *s, const uint8_t *p,
         break;
     case 172: /* RFC 9768 s3.2.3: in either order CE is the second field */
     case 174:
-        if (!TCPSM__HAVE_OPTIONS || len < 8 || syn)
+        if (!TCPSM__HAVE_OPTIONS || syn)
+            break;
+        s->acc_n = 1;
+        if (len < 8)
             break;
         s->has_ceb = 1;
         s->ceb = tcpsm__get24(p + 5);
@@ -1992,6 +1997,7 @@ struct tcpsm__delivery {
     uint32_t xmit, end; /* the latest sent of them: RACK's segment */
     uint32_t rtt;       /* its round-trip time */
     uint32_t sample;    /* RTT of the newest segment that Karn allows */
+    uint32_t least;     /* the least of those SACKed now; 0: none */
     uint8_t has_echo, found, has_sample, exact;
     uint8_t reordered; /* never sent again, and below fack */
     uint8_t fresh;     /* something never sent again */
@@ -2296,8 +2302,7 @@ TCPSM__FN void tcpsm__runs_lose_first(struct tcpsm__runs *r, uint32_t end)
     }
 }
 
-/* Takes marks back from all runs: LOST for a spurious timeout, SACKED from
-   a peer that reneged (RFC2018-6). */
+/* Takes marks back from all runs: LOST, when nothing was. */
 TCPSM__FN void tcpsm__runs_clear(struct tcpsm__runs *r, uint16_t flags)
 {
     uint32_t i;
@@ -2421,6 +2426,12 @@ TCPSM__FN void tcpsm__run_delivered(const struct tcpsm__runs *r, uint32_t i,
     d->rtt = d->now - r->first[i];
 }
 
+/* The lesser, where 0 is none. */
+TCPSM__FN uint32_t tcpsm__least(uint32_t a, uint32_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
 /* A block [a, b) of a SACK option, base < a < b <= last end. A block that
    finds no room is not remembered: SACK is advisory. */
 TCPSM__FN void tcpsm__runs_sack(struct tcpsm__runs *r, uint32_t a, uint32_t b,
@@ -2448,6 +2459,8 @@ TCPSM__FN void tcpsm__runs_sack(struct tcpsm__runs *r, uint32_t a, uint32_t b,
             continue;
         len = tcpsm__run_len(r, i);
         tcpsm__run_delivered(r, i, len, r->end[i], d);
+        if (!(r->meta[i] & (TCPSM__R_RETX | TCPSM__R_MULTI)))
+            d->least = tcpsm__least(d->least, d->now - r->first[i]);
         d->sacked += len;
         if (!(r->meta[i] & TCPSM__R_LOST))
             r->oof += len;
@@ -3219,6 +3232,7 @@ enum {
 #define TCPSM__N_ECN 0x10000u     /* RFC 3168, negotiated */
 #define TCPSM__N_ACE 0x20000u     /* RFC 9768, negotiated */
 #define TCPSM__N_ECE 0x40000u     /* echo: a CE mark came, no CWR yet */
+#define TCPSM__N_DEAF 0x40000u    /* with N_ACE: marks mean nothing */
 #define TCPSM__N_CWR 0x80000u     /* the next new data tells that we slowed */
 #define TCPSM__N_NO_ECT 0x100000u /* our data must not be ECN-capable */
 #define TCPSM__N_RAISE 0x200000u  /* pmtu is a time */
@@ -3871,6 +3885,13 @@ TCPSM__FN void tcpsm__cc(tcpsm_conn *c, int what, tcpsm_cc_event *e)
 
 /* --- ECN (RFC 3168) and Accurate ECN (RFC 9768) --- */
 
+/* RFC3168-9: after any reduction the next new data says so. */
+TCPSM__FN void tcpsm__tell_cwr(tcpsm_conn *c)
+{
+    if (tcpsm__is2(c, TCPSM__N_ECN))
+        c->flags2 |= TCPSM__N_CWR;
+}
+
 /* How many segments came as one. */
 TCPSM__FN uint16_t tcpsm__train(const tcpsm_in *in, uint32_t text)
 {
@@ -3932,6 +3953,19 @@ TCPSM__FN uint32_t tcpsm__ecn_asked(uint32_t flags, uint32_t opts)
     return ace == 3 ? 1 : 2; /* RFC3168-1 */
 }
 
+/* A SYN that comes again, with other bits: 1, two kinds of feedback in one
+   handshake, which RFC 9768 s3.1.5 has reset. None at all: then our data
+   may not be ECN-capable (RFC3168-3). */
+TCPSM__FN int tcpsm__ecn_mixed(tcpsm_conn *c, uint32_t flags)
+{
+    uint32_t kind = tcpsm__ecn_asked(flags, c->opts);
+    if (!tcpsm__is2(c, TCPSM__N_ECN | TCPSM__N_ACE))
+        return 0;
+    if (kind == 0)
+        c->flags2 |= TCPSM__N_NO_ECT;
+    return kind == (tcpsm__is2(c, TCPSM__N_ACE) ? 1u : 2u);
+}
+
 /* The bits of our SYN (RFC 9768 s3.1.4.1: after two of them without). */
 TCPSM__FN uint32_t tcpsm__ecn_ask(const tcpsm_conn *c)
 {
@@ -3974,7 +4008,7 @@ TCPSM__FN void tcpsm__ecn_answered(tcpsm_conn *c, uint32_t flags,
     }
     if (tcpsm__is2(c, TCPSM__N_ASK_ECN) &&
         (flags & (TCPSM__CWR | TCPSM__ECE)) == TCPSM__ECE)
-        c->flags2 |= TCPSM__N_ECN;
+        c->flags2 |= TCPSM__N_ECN | (c->probes > 1 ? TCPSM__N_NO_ECT : 0);
 }
 
 /* May new data be ECN-capable? RFC3168-6: ECT(0) */
@@ -4018,8 +4052,9 @@ TCPSM__FN void tcpsm__ecn_in(tcpsm_conn *c, const tcpsm_in *in,
         tcpsm__put24(c->acc, tcpsm__get24(c->acc) + bytes);
     if (ecn == 1)
         tcpsm__put24(c->acc + 6, tcpsm__get24(c->acc + 6) + bytes);
-    if (((tcpsm__cep(c, TCPSM__CEP_IN) - tcpsm__cep(c, TCPSM__CEP_TOLD)) &
-         7u) >= (s->len != 0 ? 1 : TCPSM__CE_ACKS))
+    if (n != 0 && (s->len != 0 || ((tcpsm__cep(c, TCPSM__CEP_IN) -
+                                    tcpsm__cep(c, TCPSM__CEP_TOLD)) &
+                                   7u) >= TCPSM__CE_ACKS))
         c->flags |= TCPSM__F_ACK_NOW;
 }
 
@@ -4066,7 +4101,7 @@ TCPSM__FN void tcpsm__ecn_react(tcpsm_conn *c, uint32_t flight,
         c->recover = c->snd_nxt;
     } else { /* there `recover` is RFC 6582's; N_DSACKED has no other use */
         if (tcpsm__is2(c, TCPSM__N_DSACKED) &&
-            !tcpsm__seq_le(c->u.open.round_end, c->snd_una))
+            !tcpsm__seq_lt(c->u.open.round_end, c->snd_una))
             return;
         c->flags2 |= TCPSM__N_DSACKED;
         c->u.open.round_end = c->snd_nxt;
@@ -4081,46 +4116,54 @@ TCPSM__FN void tcpsm__ecn_react(tcpsm_conn *c, uint32_t flight,
     tcpsm__cc(c, TCPSM__CC_ECN, &e);
     c->flags2 &= ~TCPSM__N_UNDO;
     TCPSM__COUNT(c, ecn_reductions, 1);
-    if (tcpsm__is2(c, TCPSM__N_ECN))
-        c->flags2 |= TCPSM__N_CWR;
+    tcpsm__tell_cwr(c);
 }
 
 /* How many marks an ACK reports that delivered so many bytes. With the
    option there is no doubt; without, the counter of three bits may have
    wrapped: the safest likely case (RFC 9768 s3.2.2.5.2, A.2). */
 TCPSM__FN uint32_t tcpsm__ace_marks(tcpsm_conn *c, const struct tcpsm__seg *s,
-                                    uint32_t delivered)
+                                    uint32_t delivered, uint32_t *bytes)
 {
-    uint32_t mss = tcpsm__smss(c), n, d, segs = delivered / mss;
+    uint32_t mss = tcpsm__smss(c), n = 0, d, segs = delivered / mss;
     d = (tcpsm__ace_of(s->flags) - tcpsm__cep(c, TCPSM__CEP_OUT)) & 7u;
     tcpsm__set_cep(c, TCPSM__CEP_OUT, tcpsm__ace_of(s->flags));
-    if (s->has_ceb) {
-        n = (s->ceb - tcpsm__get24(c->acc + 9)) & 0xFFFFFFu;
-        tcpsm__put24(c->acc + 9, s->ceb);
-        if (n < 0x800000u && n <= delivered)
+    *bytes = tcpsm__min(d * mss, delivered);
+    if (s->acc_n != 0) { /* without the field: unchanged (s3.2.3.3) */
+        if (s->has_ceb) {
+            n = (s->ceb - tcpsm__get24(c->acc + 9)) & 0xFFFFFFu;
+            tcpsm__put24(c->acc + 9, s->ceb);
+        }
+        if (n != 0 && d == 0 && segs <= 7)
+            c->flags2 |= TCPSM__N_NO_ECT; /* s3.2.3.2.5: mangled */
+        if (n < 0x800000u && n <= delivered) {
+            *bytes = n;
             return n == 0 ? d : tcpsm__max(d, 1 + (n - 1) / mss);
+        }
     }
     if (segs <= 7)
         return d;
-    return segs - ((segs - d) & 7u);
+    d = segs - ((segs - d) & 7u);
+    *bytes = tcpsm__min(d * mss, delivered);
+    return d;
 }
 
 /* RFC 9768 table 4: the first ACK of a client, if it is a pure one. */
 TCPSM__FN void tcpsm__ace_third(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
     uint32_t ace = tcpsm__ace_of(s->flags);
-    if (ace == 0)
-        c->flags2 |= TCPSM__N_NO_ECT;
+    if (ace == 0) /* note 1: whoever that is, he counts nothing */
+        c->flags2 |= TCPSM__N_NO_ECT | TCPSM__N_DEAF;
     if (ace == 3 || ace == 4 || ace == 6) /* our SYN-ACK was not-ECT */
         c->flags2 |= TCPSM__N_NO_ECT;
     tcpsm__set_cep(c, TCPSM__CEP_OUT, ace == 6 ? 6 : 5);
 }
 
 /* What an ACK says about marks; 1: it says that there were some. */
-TCPSM__FN int tcpsm__ecn_ack(tcpsm_conn *c, const struct tcpsm__seg *s,
-                             uint32_t flight, uint32_t delivered)
+TCPSM__FN int tcpsm__ecn_marked(tcpsm_conn *c, const struct tcpsm__seg *s,
+                                uint32_t flight, uint32_t delivered)
 {
-    uint32_t n;
+    uint32_t n, bytes = 0;
     if (s->flags & TCPSM__SYN)
         return 0;
     if (tcpsm__is2(c, TCPSM__N_ECN)) {
@@ -4140,12 +4183,21 @@ TCPSM__FN int tcpsm__ecn_ack(tcpsm_conn *c, const struct tcpsm__seg *s,
     }
     if (delivered == 0)
         return 0; /* perhaps older than what was seen last */
-    n = tcpsm__ace_marks(c, s, delivered);
-    if (n == 0 ||
-        (tcpsm__is2(c, TCPSM__N_NO_ECT) && tcpsm__is(c, TCPSM__F_PASSIVE)))
+    n = tcpsm__ace_marks(c, s, delivered, &bytes);
+    if (n == 0 || tcpsm__is2(c, TCPSM__N_DEAF))
         return 0;
-    tcpsm__ecn_react(c, flight, n * tcpsm__smss(c));
+    tcpsm__ecn_react(c, flight, bytes);
     return 1;
+}
+
+/* RFC 4015 s3.4: with a mark, no reduction is taken back. */
+TCPSM__FN int tcpsm__ecn_ack(tcpsm_conn *c, const struct tcpsm__seg *s,
+                             uint32_t flight, uint32_t delivered)
+{
+    int marked = tcpsm__ecn_marked(c, s, flight, delivered);
+    if (marked)
+        c->flags2 &= ~(TCPSM__N_UNDO | TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2);
+    return marked;
 }
 #endif
 
@@ -5627,6 +5679,7 @@ TCPSM__FN void tcpsm__grow(tcpsm_conn *c, tcpsm_cc_event *e, uint32_t acked,
     e->acked = acked;
     e->sacked = d->sacked;
     e->rtt_us = d->has_sample ? tcpsm__max(d->sample, 1) : 0;
+    e->rtt_us = tcpsm__least(e->rtt_us, d->least);
     e->app_limited = (uint8_t)tcpsm__app_limited(c, flight);
     e->paced = (uint8_t)tcpsm__is2(c, TCPSM__N_PACE);
     tcpsm__cc(c, TCPSM__CC_ACKED, e);
@@ -5944,7 +5997,7 @@ TCPSM__FN uint32_t tcpsm__detect(tcpsm_conn *c)
     if (wait != 0) {
         c->flags2 |= TCPSM__N_REO;
         c->more = (uint8_t)((c->more & ~TCPSM__M_KIND) | TCPSM__RTX_REO);
-        tcpsm__arm(c, TCPSM__T_RTX, wait);
+        tcpsm__arm(c, TCPSM__T_RTX, tcpsm__min(wait, tcpsm__rto(c)));
     }
     return n;
 }
@@ -5963,6 +6016,7 @@ TCPSM__FN void tcpsm__enter_recovery(tcpsm_conn *c, uint32_t flight,
     tcpsm__cc(c, TCPSM__CC_LOSS, &e);
     c->recover = c->snd_nxt;
     c->flags |= TCPSM__F_RECOVERY;
+    tcpsm__tell_cwr(c);
     c->flags2 &= ~TCPSM__N_DSACKED; /* a round of its own */
     memset(&c->u, 0, sizeof c->u);
     c->u.prr.flight = tcpsm__outstanding(c) - sacked + delivered;
@@ -6121,14 +6175,14 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
             return; /* RFC5681-4: the handshake grows nothing */
     }
     tcpsm__rack_take(c, &d);
+    marked = tcpsm__ecn_ack(c, s, flight, d.bytes);
     if (dsack)
         wider = tcpsm__dsacked(c, s);
     if (d.probe != 0)
         tcpsm__probe_arrived(c, d.probe);
     tcpsm__tlp_ack(c, s, acked, flight);
-    marked = tcpsm__ecn_ack(c, s, flight, d.bytes);
-    if (d.original && !marked) /* RFC 4015 s3: not with a mark */
-        tcpsm__undo(c);        /* an echo from before it was sent again */
+    if (d.original)
+        tcpsm__undo(c); /* an echo from before it was sent again */
     if (tcpsm__frto(c, acked, &d))
         was = 0;
     if (d.sacked != 0) {
@@ -6149,7 +6203,7 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
         if (d.bytes != 0) /* RFC9937-5 */
             tcpsm__reduce(c, d.bytes, acked != 0 && lost == 0);
-    } else if (acked != 0 && !was && !marked) {
+    } else if ((acked != 0 || d.least != 0) && !was && !marked) {
         tcpsm__grow(c, &e, acked, flight, &d);
     }
 }
@@ -6195,7 +6249,7 @@ TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
         return; /* RFC5681-4: the handshake grows nothing */
 #if !TCPSM__TINY
     marked = tcpsm__ecn_ack(c, s, flight, d.bytes);
-    if (d.original && !marked)
+    if (d.original)
         tcpsm__undo(c);
     if (tcpsm__frto(c, acked, &d))
         return;
@@ -6253,6 +6307,7 @@ TCPSM__FN void tcpsm__dupack(tcpsm_conn *c, const struct tcpsm__seg *s)
     tcpsm__runs_lose_first(&r, c->snd_una + mss);
     tcpsm__runs_put(c, &r);
     c->flags |= TCPSM__F_RECOVERY | TCPSM__F_FORCE;
+    tcpsm__tell_cwr(c);
     TCPSM__COUNT(c, fast_retransmits, 1);
 }
 
@@ -6767,9 +6822,12 @@ TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
         break;
     case TCPSM__V_SYN_AGAIN:
         c->tos_seen = in->tos; /* RFC 9768 s3.1.5: the latest SYN's */
-        if (tcpsm__is2(c, TCPSM__N_ACE) &&
-            !(s->flags & (TCPSM__AE | TCPSM__CWR | TCPSM__ECE)))
-            c->flags2 |= TCPSM__N_NO_ECT;
+#if !TCPSM__TINY
+        if (tcpsm__ecn_mixed(c, s->flags)) {
+            tcpsm__relisten(c);
+            return TCPSM_E_NOT_MINE; /* the reset of tcpsm_stranger */
+        }
+#endif
         if (tcpsm__may_challenge(c))
             c->flags |= TCPSM__F_SYN_DUE;
         break;
@@ -6825,7 +6883,7 @@ TCPSM__FN int tcpsm__predicted(const tcpsm_conn *c, const tcpsm_in *in,
     s->flags = (uint16_t)((p[12] & 1) << 8 | p[13]);
     s->wnd = tcpsm__get16(p + 14);
     s->up = 0;
-    s->nsack = s->has_ceb = 0;
+    s->nsack = s->has_ceb = s->acc_n = 0;
     s->text = p + hdr;
     return 1;
 }
@@ -6989,9 +7047,10 @@ TCPSM__FN void tcpsm__rto_marks(tcpsm_conn *c)
     struct tcpsm__rack k = tcpsm__rack_of(c);
     if (tcpsm__sack_on(c)) {
         if (r.n != 0 && (r.meta[0] & TCPSM__R_SACKED))
-            tcpsm__runs_clear(&r, TCPSM__R_SACKED);
-        tcpsm__rack_timeout(&r, &k, tcpsm__now32(c),
-                            c->snd_una + tcpsm__smss(c));
+            tcpsm__runs_lose_all(&r);
+        else
+            tcpsm__rack_timeout(&r, &k, tcpsm__now32(c),
+                                c->snd_una + tcpsm__smss(c));
         tcpsm__runs_put(c, &r);
         return;
     }
@@ -7029,6 +7088,7 @@ TCPSM__FN void tcpsm__rto_fires(tcpsm_conn *c)
     if (!fresh) /* the flight of a recovery is no measure */
         c->cc.ssthresh = tcpsm__min(c->cc.ssthresh, was);
     TCPSM__COUNT(c, timeouts, 1);
+    tcpsm__tell_cwr(c);
     c->flags |= TCPSM__F_FORCE;
     c->recover = c->snd_nxt;
     tcpsm__rto_marks(c);
@@ -7392,7 +7452,8 @@ TCPSM__FN tcpsm_ret tcpsm__do_text(tcpsm_conn *c, tcpsm_out *out,
     tcpsm__fill_sack(c, &s, 0);
 #if !TCPSM__TINY
     s.flags = (uint16_t)(s.flags | tcpsm__ecn_out(c, 0));
-    if (seq == c->snd_nxt && n != 0 && tcpsm__is2(c, TCPSM__N_CWR)) {
+    if (seq == c->snd_nxt && n != 0 && tcpsm__is2(c, TCPSM__N_CWR) &&
+        !tcpsm__is(c, TCPSM__F_PROBE_DUE)) { /* RFC3168-13 */
         s.flags |= TCPSM__CWR; /* RFC3168-9: the first new data */
         c->flags2 &= ~TCPSM__N_CWR;
     }
@@ -11387,7 +11448,9 @@ TCPSM__FN tcpsm_conn *tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
     struct tcpsm__reply *r;
     struct tcpsm__listener *ls;
     uint16_t wnd = (uint16_t)(c->rcv_edge - c->rcv_nxt);
+    uint32_t mode = 0;
     int held = e->queue == TCPSM__Q_HELD;
+    (void)mode;
     if (j.why != TCPSM_DROP_NONE)
         (void)tcpsm__stack_refuse(st, in, j.why);
     switch (j.what) {
@@ -11406,8 +11469,14 @@ TCPSM__FN tcpsm_conn *tcpsm__syn_arrives(struct tcpsm_stack *st, tcpsm_in *in,
             e->ts_recent = v->s.tsval; /* it is the one we shall answer */
 #if !TCPSM__TINY
         e->ecn = (uint8_t)((e->ecn & ~0xCu) | (in->tos & 3u) << 2);
-        if ((e->ecn & 3u) == 2 && !(v->s.flags & TCPSM__ECN_BITS))
+        mode = e->ecn & 3u;
+        if (mode != 0 && !(v->s.flags & TCPSM__ECN_BITS))
             e->ecn |= 16; /* RFC 9768 s3.1.5: no ECT from us */
+        if (mode != 0 && mode + tcpsm__ecn_asked(v->s.flags, c->opts) == 3) {
+            tcpsm__syn_remove(st, i); /* both kinds: reset */
+            tcpsm__reset_stranger(st, &v->who, &v->s);
+            break;
+        }
 #endif
         if (held || e->queue == TCPSM__Q_DUE || !tcpsm__syn_may(e, c))
             break;
