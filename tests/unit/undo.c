@@ -991,8 +991,7 @@ static uint32_t any(uint64_t *seed, uint32_t below)
 
 /* SACKs, D-SACKs, timestamps and ACKs made up at random. cwnd never grows
    by more than what an ACK acknowledges, except back to where it has been;
-   ssthresh never rises above where it was before the last reduction, or what
-   cwnd has become since. */
+   ssthresh never rises above where it has been, or what cwnd has become. */
 TEST(never_more_than_before)
 {
     uint64_t seed = 5;
@@ -1002,7 +1001,7 @@ TEST(never_more_than_before)
         CONTEXT("run %u", run);
         established(SACK | (run & 1 ? TS : 0));
         w.p.no_laws = 1;
-        high = ssthresh();
+        high = 0;
         for (k = 0; k < 400; k++) {
             struct tcpsm_info a, b;
             char text[200];
@@ -1038,15 +1037,15 @@ TEST(never_more_than_before)
                    "cwnd from %u to %u, %u acknowledged, highest %u", a.cwnd,
                    b.cwnd, acked, highest);
             CHECKF(b.ssthresh <= a.ssthresh || b.ssthresh <= high ||
-                       b.ssthresh <= a.cwnd + acked,
+                       b.ssthresh <= a.cwnd + acked ||
+                       (b.ssthresh > 0x1000000 && COUNT(undone) == 1),
                    "ssthresh from %u to %u", a.ssthresh, b.ssthresh);
             if (b.cwnd > highest)
                 highest = b.cwnd;
-            if (b.ssthresh != a.ssthresh)
-                high = b.ssthresh > a.ssthresh ? b.ssthresh : a.ssthresh;
-            if (b.ssthresh < a.ssthresh) {
+            if (b.ssthresh < a.ssthresh)
                 lost++;
-            }
+            if (b.ssthresh < 0x1000000 && b.ssthresh > high)
+                high = b.ssthresh;
             w.p.now += any(&seed, 60000);
             if (any(&seed, 10) == 0)
                 w.p.now += any(&seed, 2000000);
