@@ -23,7 +23,8 @@ static uint32_t traced_a[16], traced_b[16];
 #include "conn_states.h"
 
 static pair p;
-static uint8_t rx[65536], tables[255 * 19 + 3];
+/* 272 runs, and so 255 ranges */
+static uint8_t rx[65536], tables[272 * 10 + 255 * 9 + 3];
 static uint8_t buf[2048];
 
 /* One segment for side A, without timestamps; how many steps it took, with
