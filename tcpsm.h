@@ -6183,8 +6183,9 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     tcpsm__tlp_ack(c, s, acked, flight);
     if (d.original)
         tcpsm__undo(c); /* an echo from before it was sent again */
-    if (tcpsm__frto(c, acked, &d))
-        was = 0;
+    if (tcpsm__is2(c, TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2) &&
+        tcpsm__frto(c, acked, &d))
+        marked = 1; /* that is all that it does to the window */
     if (d.sacked != 0) {
         segs = 1 + (d.sacked - 1) / e.mss;
         c->dupacks = (uint8_t)tcpsm__min(c->dupacks + segs, 255);
@@ -6196,7 +6197,12 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
         if (tcpsm__seq_lt(c->recover, c->snd_una))
             c->recover = c->snd_una - 1; /* or it would wrap one day */
     }
-    lost = tcpsm__detect(c);
+    /* all in order: whatever is left was sent later */
+    if (s->nsack == 0 && c->oof == 0 && !was &&
+        !tcpsm__is2(c, TCPSM__N_LOSS | TCPSM__N_REO))
+        lost = 0;
+    else
+        lost = tcpsm__detect(c);
     if (lost != 0 && !tcpsm__is(c, TCPSM__F_RECOVERY) &&
         !tcpsm__is2(c, TCPSM__N_LOSS))
         tcpsm__enter_recovery(c, flight, d.bytes);
