@@ -32,13 +32,11 @@ enum { NOT_ECT, ECT_1, ECT_0, CE };
 static const tcpsm_cc ecn_reno TEST__UNUSED = {
     TCPSM_CC_NEWRENO, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
 
-/* w.text, with these flags, in n segments of which ce were marked */
-WIRE_FN void ecn__in(uint32_t bits, uint32_t segs, uint32_t ce, int drop)
+/* Puts them into the segment that wire__build made. */
+WIRE_FN void ecn__bits(uint32_t bits)
 {
-    int was = tcpsm_state(w.c);
     tcpsm_tuple sums;
 
-    wire__build(w.text);
     w.buf[12] = (uint8_t)(w.buf[12] | (bits >> 2 & 1));
     w.buf[13] = (uint8_t)(w.buf[13] | (bits & 3) << 6);
     memset(&sums, 0, sizeof sums);
@@ -47,6 +45,15 @@ WIRE_FN void ecn__in(uint32_t bits, uint32_t segs, uint32_t ce, int drop)
     memcpy(sums.remote, w.tuple.local, 16);
     pair_set_checksum(&sums, w.buf, w.in.len);
     w.in.data = wire__exact(w.buf, w.in.len);
+}
+
+/* w.text, with these flags, in n segments of which ce were marked */
+WIRE_FN void ecn__in(uint32_t bits, uint32_t segs, uint32_t ce, int drop)
+{
+    int was = tcpsm_state(w.c);
+
+    wire__build(w.text);
+    ecn__bits(bits);
     if (segs) {
         w.in.segs = (uint16_t)segs;
         w.in.ce = (uint16_t)ce;
