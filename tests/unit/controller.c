@@ -20,12 +20,18 @@ static struct {
     uint32_t n[HOOKS];
     tcpsm_cc_event last[HOOKS];
     tcpsm_cc_state before[HOOKS]; /* as the hook found it */
-    uint32_t rounds, limited, total, order[16], orders;
+    uint32_t rounds, limited, total, sacks, order[16], orders;
     tcpsm_time first_round, last_round;
 } saw;
 
 static void note(int what, const tcpsm_cc_state *s, const tcpsm_cc_event *e)
 {
+    if (what == ACKED && e->acked == 0) { /* SACKed: an RTT sample */
+        saw.sacks++;
+        CHECK_NE(e->rtt_us, 0);
+        CHECK_NE(e->sacked, 0);
+        return;
+    }
     saw.n[what]++;
     saw.last[what] = *e;
     saw.before[what] = *s;
@@ -270,6 +276,7 @@ TEST(loss)
     }
     CHECK_EQ(saw.n[LOSS], 1);
     CHECK_EQ(saw.n[ACKED], 0);
+    CHECK_EQ(saw.sacks, 2); /* before it began */
     CHECK_EQ(saw.last[LOSS].flight, 20 * MSS);
     CHECK_EQ(saw.last[LOSS].mss, MSS);
     CHECK_EQ(saw.before[LOSS].cwnd, 20 * MSS);
@@ -491,7 +498,8 @@ TEST(ecn)
 static void only_acked(tcpsm_cc_state *s, const tcpsm_cc_event *e)
 {
     note(ACKED, s, e);
-    s->cwnd += 3 * e->mss;
+    if (e->acked != 0)
+        s->cwnd += 3 * e->mss;
 }
 
 static uint32_t reduced_by(const tcpsm_cc *cc, int by_timer)
