@@ -64,14 +64,15 @@ plot '$p.window' u 1:4 w l lc rgb '#bbbbbb' t 'in flight', \
 END
 }
 
-stevens stevens-losses "10 Mbit/s, 40 ms: 6 of 60 segments dropped" \
+stevens stevens-losses "10 Mbit/s, 40 ms: 6 of 100 segments dropped" \
     --rate 10M --rtt 40 --segments 100 --drop 20,22-23,30,41,55 --seconds 0.5
 stevens stevens-tail "The last 4 of 20 segments dropped: a tail loss probe" \
     --rate 10M --rtt 40 --segments 20 --drop 16-19 --seconds 0.6
 stevens stevens-slow-start "Slow start into a queue of half a BDP" \
     --rate 20M --rtt 40 --queue 50000 --seconds 0.8
 stevens stevens-reordering "10 % of the packets late by a quarter RTT" \
-    --rate 10M --rtt 40 --trouble reorder-10 --seconds 1 --from 0.3 --to 0.7
+    --rate 10M --rtt 40 --queue 1000000 --trouble reorder-10 --seconds 1 \
+    --from 0.3 --to 0.45
 stevens stevens-loss-20 "20 % random loss" \
     --rate 10M --rtt 40 --trouble loss-20 --seconds 2
 stevens stevens-blackout "2 s of silence, 20 Mbit/s, 40 ms" \
