@@ -54,7 +54,11 @@ class Row:
         self.kinds = ["tcpsm-linux", "linux-tcpsm", "linux-linux"]
         if loss >= 5:
             self.kinds.append("nosack")
-        if burst > 1:  # in the table of what SACK gains, and in no goal
+        self.grid = burst == 1 and rtt >= 20
+        # At longer round trips it is the window of 5 segments, which is all
+        # that 5 % random loss allows, that limits, not recovery.
+        self.sack_goal = loss >= 5 and rtt < 20
+        if not self.grid:  # only in the table of what SACK gains
             self.kinds = ["tcpsm-linux", "nosack"]
         self.runs = {k: {} for k in self.kinds}  # kind -> seed -> result
         self.queued = 0
@@ -137,7 +141,7 @@ def grid():
     # higher rate. Not longer: a retransmission that raises TS.Recent turns
     # what is late into losses (PAWS, RFC 7323 s5), on average rate * part *
     # time of them, and when that is more than one there is no end of it.
-    rows += [Row(10, 20, 5, burst=4), Row(100, 100, 5, burst=4)]
+    rows += [Row(10, 2, 5), Row(10, 20, 5, burst=4), Row(100, 100, 5, burst=4)]
     rows += [Row(10, 20, 0, 2, 4), Row(10, 100, 0, 2, 20),
              Row(100, 20, 0, 2, 4), Row(100, 100, 0, 1, 5),
              Row(100, 20, 0.1, 2, 4)]
@@ -275,7 +279,7 @@ class Lab:
 
     def widest(self, row):
         if "linux-linux" not in row.kinds:
-            if row.burst > 1:
+            if not row.grid:
                 return 0 if len(row.common()) >= 16 else math.inf
             return 0 if len(row.common()) >= self.args.runs else math.inf
         return max((row.ratio(k)[1] / max(row.ratio(k)[0], 0.5)
@@ -380,6 +384,30 @@ class Lab:
 
 # ---- what comes of it -------------------------------------------------------
 
+NOTES = """\
+`make lab-kernel` (root, 25 minutes) sends over the same paths from tcpsm to
+Linux {kernel}, from Linux to tcpsm and from Linux to Linux: CUBIC everywhere,
+set per socket, offloads and pacing off, Linux's buffers left to itself. The
+path is `tests/support/relay`, netsim in real time between TUN devices in two
+network namespaces: packets of 1500 bytes for everybody, and a drop-tail queue
+of one bandwidth-delay product, at least 20 ms. What is lost or late is a hash
+of seed, direction and the *number of the data segment*, so that run i of each
+column has the same pattern. Goodput in Mbit/s is what the receiving
+application got in {time} s from the handshake on, slow start included; ± is a
+95 % interval. The ratios are of means over paired runs. A row is repeated until
+both ratios are known to 5 %.
+
+"""
+SACK_NOTES = """\
+What SACK, RACK-TLP and PRR are worth: tcpsm to Linux, without (`TCPSM_NO_SACK`:
+NewReno's recovery) and with them. At 20 ms and more, 5 % random loss holds any
+controller that obeys the square root law to 5 segments, so recovery hardly
+matters; on the short path the link is the limit, and in bursts several segments
+of a window are lost.
+
+"""
+
+
 def cell(x):
     if not x:
         return "-"
@@ -423,7 +451,7 @@ def evaluate(rows, args):
                                                for k in row.kinds},
                  "ratio": {}, "results": row.runs}
         for kind in ("tcpsm-linux", "linux-tcpsm"):
-            if row.burst > 1:
+            if not row.grid:
                 break
             r = row.ratio(kind)
             cells.append(ratio_cell(r))
@@ -441,10 +469,10 @@ def evaluate(rows, args):
             sack.append(path_cells(row)[:3] + [
                 str(n), cell(row.column("nosack")),
                 cell(row.column("tcpsm-linux")), ratio_cell(r)])
-            if row.burst == 1 and not r[0] >= 1.5:
+            if row.sack_goal and not r[0] >= 1.5:
                 missed.append(f"{row.name}: SACK and RACK gain only "
                               f"{ratio_cell(r)} < 1.5")
-        if row.burst == 1:
+        if row.grid:
             body.append(cells)
         data.append(entry)
     lines += table(["Mbit/s", "RTT ms", "loss", "reordered", "runs",
@@ -455,11 +483,16 @@ def evaluate(rows, args):
     lines += ["", f"Mean of the ratios: {mean:.3f}."]
     if not mean >= 1.0:
         missed.append(f"mean of the ratios {mean:.3f} < 1.0")
+    at = len(lines)
     if sack:
         lines += ["", *table(["Mbit/s", "RTT ms", "loss", "runs",
                               "without SACK", "SACK, RACK-TLP, PRR",
                               "gain"], sack)]
-    return "\n".join(lines) + "\n", missed, {
+    text = NOTES.format(kernel=os.uname().release.split("-")[0],
+                        time=args.time)
+    text += "\n".join(lines[:at]) + "\n\n" + SACK_NOTES + "\n".join(
+        lines[at + 1:]) if sack else "\n".join(lines)
+    return text + "\n", missed, {
         "seconds": args.time, "kernel": os.uname().release,
         "mean_ratio": mean, "rows": data, "missed": missed}
 
@@ -525,6 +558,10 @@ def main():
         print("missed:", m)
     for m in lab.failures:
         print("FAILED:", m)
+    late = sorted(r["late_us"] for row in rows for k in row.runs.values()
+                  for r in k.values()) or [0]
+    print(f"lab-kernel: relay late by {late[len(late) // 2] / 1e3:.1f} ms at "
+          f"worst in half of the runs, {late[-1] / 1e3:.1f} ms in all")
     print(f"lab-kernel: {lab.finished} runs in {lab.elapsed():.0f} s")
     return 3 if lab.failures else 1 if missed else 0
 
