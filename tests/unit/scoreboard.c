@@ -302,6 +302,8 @@ static void model_timeout(void)
         if (k < m.una + MSS || oct[k].at + m.rtt + m.reo_wnd <= w.p.now)
             oct[k].lost = 1;
     }
+    if (m.recovery == 1)
+        m.dsack_nxt = m.nxt;
     m.recovery = 2;
     m.recover = m.nxt;
     m.timer = 0;
@@ -606,6 +608,9 @@ static void story(uint32_t seed, uint32_t runs, uint32_t loss,
     begin(seed, runs);
     s.exact = exact;
     s.trace = getenv("SCOREBOARD_TRACE") != NULL;
+    if (s.trace)
+        printf("story(%u, %u, %u, %u, %d, %d)\n", seed, runs, loss, reorder,
+               dsack, exact);
     SEND(MSS * 400);
     drain();
     while (step(loss, reorder, dsack)) {
@@ -625,6 +630,8 @@ TEST(RFC8985_exactly_with_losses)
 
     for (k = 1; k <= 12; k++)
         story(k, 255, k, 0, 0, ALL);
+    story(30046, 255, 21, 0, 0, ALL); /* an RTO's recovery ends in order */
+    story(68, 255, 18, 0, 0, ALL);    /* undone, and then in order */
 }
 
 TEST(RFC8985_exactly_with_reordering)
@@ -974,4 +981,5 @@ TEST(hostile_blocks_and_a_large_table)
 
     for (k = 1; k <= 12; k++)
         hostile(600 + k, 255, BOUNDS);
+    hostile(16379, 255, BOUNDS); /* SACKed, reneged, undone */
 }
