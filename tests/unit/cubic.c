@@ -380,6 +380,7 @@ TEST(no_faster_than_half_a_window_a_round_trip)
     uint32_t i;
     begin(&t, 1460, 200000, 500);
     loss(&t);
+    run(&t, t.rtt, 1460, 0.01);
     t.now += 3000 * SEC; /* no ACK for long: this would be 10^10 segments */
     t.rtt = 200000;
     acked(&t, 1460, -1);

@@ -311,18 +311,22 @@ TEST(exact_deadlines)
 }
 
 /* With a clock of 1 ms (and of 10 ms): as fast, and nothing more at once
-   than ticks went by. 10 MB/s and 12.5 ms a tick */
+   than ticks went by. A window in 80 ms: 12.5 segments a millisecond, or 2
+   in 1.07 ms, so that what is late must not be lost. */
 TEST(coarse_clock)
 {
-    static const uint32_t ticks[] = {1000, 4000, 10000};
+    static const struct {
+        uint32_t tick, segments;
+    } row[] = {{1000, 1000}, {4000, 1000}, {10000, 1000},
+               {1000, 150},  {1000, 190},  {4000, 150}};
     uint32_t i;
-    for (i = 0; i < 3; i++) {
-        CONTEXT("tick %u", ticks[i]);
-        tick = ticks[i];
-        begin(1000, 0, 100);
-        SEND(1000 * MSS);
-        run(0.2);
-        CHECK_EQ(octets(), 1000 * MSS);
+    for (i = 0; i < 6; i++) {
+        CONTEXT("tick %u, %u segments", row[i].tick, row[i].segments);
+        tick = row[i].tick;
+        begin(row[i].segments, 0, 100);
+        SEND(row[i].segments * MSS);
+        run(0.17);
+        CHECK_EQ(octets(), row[i].segments * MSS);
         conforms(rate(), 2 * rate() * tick / 1e6 + 2 * MSS);
         CHECKF(took() < 0.08 * 1.15 + tick / 1e6, "took %.3f s", took());
         CHECKF(took() > 0.08 * 0.85 - 2 * tick / 1e6, "took %.3f s", took());
