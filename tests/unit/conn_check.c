@@ -74,7 +74,8 @@ DAMAGE(30, RICH, c->flags |= TCPSM__F_SYN_OUT)
 DAMAGE(31, RICH, c->flags |= TCPSM__F_FIN_RCVD)
 DAMAGE(32, "fin-wait-1", c->flags &= ~TCPSM__F_FIN_QUEUED)
 DAMAGE(33, RICH, c->flags |= TCPSM__F_FIN_SENT)
-DAMAGE(34, "syn-sent", c->snd_nxt++; c->run_end[0]++)
+DAMAGE(34, "syn-sent", c->snd_nxt = c->snd_una + c->snd_len + 2;
+       c->run_end[0] = c->snd_nxt)
 DAMAGE(35, RICH, c->snd_len = 1)
 DAMAGE(36, "last-ack", c->flags |= TCPSM__F_FIN_SENT | TCPSM__F_FIN_QUEUED;
        c->snd_len++)

@@ -285,7 +285,11 @@ TEST(values_out_of_range)
     REFUSED(ack_delay_us, 500000); /* RFC9293-MUST-40 */
     REFUSED(rto_max_ms, 1800001);
     REFUSED(rcv_max, TCPSM_MAX_RING + 1);
-    REFUSED(flags, 1u << 10);
+    REFUSED(flags, 1u << 15);
+    REFUSED(pace_start, 24);
+    REFUSED(pace_start, 376);
+    REFUSED(pace_steady, 24);
+    REFUSED(pace_steady, 376);
     w.cfg = good;
     w.cfg.ack_delay_us = 499999;
     CHECK_EQ(tcpsm_init(w.c, &w.cfg), 0);
