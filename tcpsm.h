@@ -680,10 +680,14 @@ typedef struct {
                         came: do not try for a while */
     uint16_t mss;    /* the server's */
 } tcpsm_fastopen;
-/* As tcpsm_open, and what tcpsm_send queues before the first output goes
-   with the SYN if there is a cookie (RFC7413-7); without one the SYN asks
-   for it. Data in a SYN may be delivered twice: only for idempotent
-   requests. With `refused` set, or the entry NULL, as tcpsm_open. */
+/* Between tcpsm_open (or tcpsm_stack_connect) and the first output: what
+   tcpsm_send queues by then goes with the SYN if there is a cookie
+   (RFC7413-7); without one the SYN asks for it. Data in a SYN may be
+   delivered twice: only for idempotent requests. With `refused` set nothing
+   changes. E_ARG: a cookie of an odd length, or not of 4 to 16 bytes;
+   E_STATE: too late, or not opened. */
+TCPSM_DEF tcpsm_ret tcpsm_fastopen_use(tcpsm_conn *, const tcpsm_fastopen *);
+/* tcpsm_open and tcpsm_fastopen_use in one; the entry may be NULL. */
 TCPSM_DEF tcpsm_ret tcpsm_open_fast(tcpsm_conn *, const tcpsm_tuple *,
                                     const tcpsm_fastopen *, tcpsm_time now);
 /* After EV_CONNECTED (or a failure), before the next input: what there is
@@ -2001,6 +2005,7 @@ struct tcpsm__delivery {
     uint8_t has_echo, found, has_sample, exact;
     uint8_t reordered; /* never sent again, and below fack */
     uint8_t fresh;     /* something never sent again */
+    uint8_t again_too; /* something that was */
     uint8_t original;  /* sent again, but the original arrived (Eifel) */
     uint32_t probe;    /* a path MTU probe of so many bytes arrived */
 };
@@ -2402,6 +2407,8 @@ TCPSM__FN void tcpsm__run_delivered(const struct tcpsm__runs *r, uint32_t i,
     if ((m & (TCPSM__R_PROBE | TCPSM__R_RETX | TCPSM__R_LOST)) ==
         TCPSM__R_PROBE)
         d->probe = len;
+    if (m & TCPSM__R_RETX)
+        d->again_too = 1;
     if (!(m & TCPSM__R_RETX)) {
         d->fresh = 1;
         if (tcpsm__seq_lt(end, d->fack))
@@ -2466,7 +2473,7 @@ TCPSM__FN void tcpsm__runs_sack(struct tcpsm__runs *r, uint32_t a, uint32_t b,
             r->oof += len;
         r->meta[i] =
             (uint16_t)((r->meta[i] & TCPSM__R_RETX) | TCPSM__R_SACKED);
-        r->first[i] = 0;
+        r->first[i] = d->now; /* later than its sending: errors delay */
     }
     /* neighbours that are both SACKed need one entry */
     i = tcpsm__runs_find(r, a);
@@ -2651,7 +2658,8 @@ TCPSM__FN void tcpsm__slow_start(tcpsm_cc_state *s, const tcpsm_cc_event *e)
 #endif
     if (!e->paced)
         acked = tcpsm__min(acked, TCPSM__CC_L * e->mss);
-    s->cwnd += acked / by;
+    s->cwnd =
+        tcpsm__min(s->cwnd + acked / by, tcpsm__max(s->ssthresh, s->cwnd));
 }
 
 /* RFC 6928: about ten segments; RFC 5681 s3.1's bounds for a large MSS
@@ -3698,8 +3706,8 @@ TCPSM__FN uint32_t tcpsm__unsent(const tcpsm_conn *c)
 
 TCPSM__FN int tcpsm__fin_unsent(const tcpsm_conn *c)
 {
-    return (c->flags & (TCPSM__F_FIN_QUEUED | TCPSM__F_FIN_SENT)) ==
-           TCPSM__F_FIN_QUEUED;
+    return (c->flags & (TCPSM__F_FIN_QUEUED | TCPSM__F_FIN_SENT |
+                        TCPSM__F_SYN_OUT)) == TCPSM__F_FIN_QUEUED;
 }
 
 /* SND.NXT, but never beyond the peer's window: there the peer would not
@@ -4080,8 +4088,9 @@ TCPSM__FN uint8_t tcpsm__acc_fields(const tcpsm_conn *c)
 {
     if (!tcpsm__is2(c, TCPSM__N_ACE))
         return 0;
-    if (tcpsm__get24(c->acc + 6) != 1)
-        return 4;
+    if (tcpsm__get24(c->acc + 6) != 1 ||
+        (tcpsm__is(c, TCPSM__F_ACE_3RD) && !tcpsm__is(c, TCPSM__F_PASSIVE)))
+        return 4; /* s3.2.3.2: the handshake's last ACK tries the path */
     if (tcpsm__get24(c->acc + 3) != 0)
         return 3;
     return tcpsm__get24(c->acc) != 1 ? 2 : 0;
@@ -5032,12 +5041,14 @@ TCPSM__FN void tcpsm__fo_answered(tcpsm_conn *c, const struct tcpsm__seg *s)
         memcpy(f.cookie, s->fo, s->fo_len - 2u);
         *f.len = (uint8_t)(s->fo_len - 2);
         *f.flags |= TCPSM__FO_LEARNED;
-    } else if (*f.len == 0) {
+    } else if (*f.len == 0 || s->ack == c->snd_una + 1) {
         *f.flags |= TCPSM__FO_REFUSED; /* RFC7413-5 */
     }
     tcpsm__put16(f.mss, c->mss);
-    if (tcpsm__seq_lt(c->snd_una + 1, s->ack))
+    if (tcpsm__seq_lt(c->snd_una + 1, s->ack)) {
         *f.flags |= TCPSM__FO_TAKEN;
+        *f.flags &= (uint8_t)~TCPSM__FO_REFUSED;
+    }
 }
 
 /* SEG.ACK has moved SND.UNA to the end of what the peer took. */
@@ -5054,15 +5065,20 @@ TCPSM__FN void tcpsm__fo_take_back(tcpsm_conn *c)
 }
 #endif
 
-TCPSM_DEF tcpsm_ret tcpsm_open_fast(tcpsm_conn *c, const tcpsm_tuple *t,
-                                    const tcpsm_fastopen *f, tcpsm_time now)
+/* RFC7413-2 */
+TCPSM__FN int tcpsm__fo_sane(const tcpsm_fastopen *f)
 {
-    tcpsm_ret e;
-    if (f != NULL && f->len > 16)
+    return f->len == 0 || (f->len >= 4 && f->len <= 16 && (f->len & 1) == 0);
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_fastopen_use(tcpsm_conn *c, const tcpsm_fastopen *f)
+{
+    if (c == NULL || f == NULL || !tcpsm__fo_sane(f))
         return TCPSM_E_ARG;
-    e = tcpsm_open(c, t, now);
+    if (c->state != TCPSM_SYN_SENT || c->snd_nxt != c->snd_una)
+        return TCPSM_E_STATE;
 #if !TCPSM__TINY
-    if (e == 0 && f != NULL && !f->refused && TCPSM__FO_ROOM) {
+    if (!f->refused && TCPSM__FO_ROOM) {
         struct tcpsm__fo a = tcpsm__fo_of(c);
         memcpy(a.cookie, f->cookie, f->len);
         *a.len = f->len;
@@ -5071,7 +5087,17 @@ TCPSM_DEF tcpsm_ret tcpsm_open_fast(tcpsm_conn *c, const tcpsm_tuple *t,
         c->flags2 |= TCPSM__N_FO;
     }
 #endif
-    return e;
+    return 0;
+}
+
+TCPSM_DEF tcpsm_ret tcpsm_open_fast(tcpsm_conn *c, const tcpsm_tuple *t,
+                                    const tcpsm_fastopen *f, tcpsm_time now)
+{
+    tcpsm_ret e;
+    if (f != NULL && !tcpsm__fo_sane(f))
+        return TCPSM_E_ARG;
+    e = tcpsm_open(c, t, now);
+    return e < 0 || f == NULL ? e : tcpsm_fastopen_use(c, f);
 }
 
 TCPSM_DEF tcpsm_ret tcpsm_fastopen_learn(const tcpsm_conn *c,
@@ -5341,7 +5367,8 @@ TCPSM__FN struct tcpsm__verdict tcpsm__judge_syn(const tcpsm_conn *c,
                                                  tcpsm_time now)
 {
     uint32_t d = s->seq - c->rcv_nxt;
-    int irs = s->seq == c->rcv_nxt - c->rcv_len - 1;
+    int irs = s->seq == c->rcv_nxt - c->rcv_len - 1 ||
+              (tcpsm__fo_served(c) && s->seq == c->snd_wl1);
     if (c->state == TCPSM_TIME_WAIT && tcpsm__reuse_ok(c, s, now))
         return tcpsm__say(TCPSM__V_REUSE, TCPSM_DROP_TIME_WAIT);
     if (c->state == TCPSM_SYN_RECEIVED) {
@@ -5582,8 +5609,10 @@ TCPSM__FN void tcpsm__take_sample(tcpsm_conn *c, const struct tcpsm__seg *s,
         d->sample = (age + 1) << 10;
         d->exact = 0;
     }
-    if (d->has_sample)
-        tcpsm__sample(c, d->sample, d->exact, flight / (2 * tcpsm__smss(c)));
+    if (d->has_sample) /* RFC7323-10: how many like this a round trip has */
+        tcpsm__sample(c, d->sample, d->exact,
+                      tcpsm__min(flight / (2 * tcpsm__smss(c)),
+                                 flight / (s->ack - c->snd_una)));
 }
 
 TCPSM__FN void tcpsm__established(tcpsm_conn *c)
@@ -5677,6 +5706,8 @@ TCPSM__FN void tcpsm__grow(tcpsm_conn *c, tcpsm_cc_event *e, uint32_t acked,
         e->round_start = 1;
     }
     e->acked = acked;
+    if (tcpsm__is2(c, TCPSM__N_LOSS)) /* RFC 3465 s2.3: there L is 1 */
+        e->acked = tcpsm__min(acked, e->mss);
     e->sacked = d->sacked;
     e->rtt_us = d->has_sample ? tcpsm__max(d->sample, 1) : 0;
     e->rtt_us = tcpsm__least(e->rtt_us, d->least);
@@ -5737,8 +5768,7 @@ TCPSM__FN void tcpsm__undo(tcpsm_conn *c)
     c->flags2 &= ~(TCPSM__N_LOSS | TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2 |
                    TCPSM__N_UNDO | TCPSM__N_REO);
     c->flags &= ~TCPSM__F_FORCE;
-    c->recover = c->snd_una - 1;
-    c->backoff = 0;
+    c->recover = c->snd_una - 1; /* the backoff stays until a sample comes */
     c->cc.cwnd = tcpsm__max(c->cc.cwnd, tcpsm__size_dec(c->prior_cwnd));
     c->cc.ssthresh = tcpsm__max(c->cc.ssthresh, ssthresh);
     tcpsm__cc_event(c, &e);
@@ -5994,10 +6024,10 @@ TCPSM__FN uint32_t tcpsm__detect(tcpsm_conn *c)
     if (again) /* a loss of a retransmission is a real one */
         c->flags2 &= ~TCPSM__N_UNDO;
     c->flags2 &= ~TCPSM__N_REO;
-    if (wait != 0) {
+    if (wait != 0 && wait <= tcpsm__rto(c)) {
         c->flags2 |= TCPSM__N_REO;
         c->more = (uint8_t)((c->more & ~TCPSM__M_KIND) | TCPSM__RTX_REO);
-        tcpsm__arm(c, TCPSM__T_RTX, tcpsm__min(wait, tcpsm__rto(c)));
+        tcpsm__arm(c, TCPSM__T_RTX, wait);
     }
     return n;
 }
@@ -6063,8 +6093,11 @@ TCPSM__FN void tcpsm__tlp_ack(tcpsm_conn *c, const struct tcpsm__seg *s,
     if (!tcpsm__is2(c, TCPSM__N_TLP) || tcpsm__seq_lt(s->ack, end))
         return;
     if (tcpsm__is2(c, TCPSM__N_TLP_RETX)) {
-        if (s->ack == end && (acked != 0 || s->nsack != 0))
-            return; /* was it the original or the probe? */
+        if (s->ack == end &&
+            (acked != 0 || s->nsack != 0 || s->len != 0 ||
+             (s->flags & TCPSM__FIN) ||
+             (uint32_t)s->wnd << tcpsm__snd_shift(c) != c->snd_wnd))
+            return; /* no duplicate: was it the original or the probe? */
         if (s->ack != end)
             tcpsm__slow_down(c, flight); /* nobody told of a duplicate */
     }
@@ -6102,7 +6135,7 @@ TCPSM__FN int tcpsm__frto(tcpsm_conn *c, uint32_t acked,
     if (tcpsm__seq_lt(c->recover, c->snd_una) ||
         tcpsm__seq_lt(c->recover, tcpsm__runs_fack(&r)) ||
         (tcpsm__sack_on(c) ? !d->fresh : acked == 0)) {
-        c->cc.cwnd = tcpsm__min(c->cc.cwnd, 3 * mss);
+        c->cc.cwnd = 3 * mss; /* two round trips have gone by */
         return 0;
     }
     tcpsm__undo(c);
@@ -6120,6 +6153,7 @@ TCPSM__FN void tcpsm__maybe_done(tcpsm_conn *c, int wider)
         c->cc.cwnd = tcpsm__max(c->cc.ssthresh, tcpsm__smss(c));
         tcpsm__leave_recovery(c);
     }
+    c->u.open.round_end = c->snd_nxt; /* reports of it may come so long */
     c->flags2 &= ~(TCPSM__N_LOSS | TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2);
     c->dupacks = 0;
     if (!wider)
@@ -6166,6 +6200,8 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     tcpsm__cc_event(c, &e);
     tcpsm__scoreboard(c, s, dsack, &d);
     was = c->flags & TCPSM__F_RECOVERY;
+    d.again_too =
+        (uint8_t)(d.again_too | tcpsm__is2(c, TCPSM__N_LOSS | TCPSM__N_REO));
     if (acked != 0) {
         tcpsm__take_sample(c, s, &d, flight);
         opening =
@@ -6198,8 +6234,7 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
             c->recover = c->snd_una - 1; /* or it would wrap one day */
     }
     /* all in order: whatever is left was sent later */
-    if (s->nsack == 0 && c->oof == 0 && !was &&
-        !tcpsm__is2(c, TCPSM__N_LOSS | TCPSM__N_REO))
+    if (s->nsack == 0 && c->oof == 0 && !was && !d.again_too)
         lost = 0;
     else
         lost = tcpsm__detect(c);
@@ -6265,8 +6300,11 @@ TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
         return;
     }
     c->dupacks = 0;
-    if (tcpsm__seq_le(c->recover, c->snd_una))
-        c->flags2 &= ~TCPSM__N_LOSS;
+    if (tcpsm__is2(c, TCPSM__N_LOSS) &&
+        tcpsm__seq_le(c->recover, c->snd_una)) {
+        c->flags2 &= ~(TCPSM__N_LOSS | TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2);
+        c->u.open.round_end = c->snd_nxt;
+    }
     if (tcpsm__seq_lt(c->recover, c->snd_una))
         c->recover = c->snd_una - 1; /* or it would wrap one day */
     if (!marked)
@@ -6677,6 +6715,7 @@ TCPSM__FN void tcpsm__open_passive(tcpsm_conn *c, tcpsm_in *in,
 TCPSM__FN void tcpsm__open_active(tcpsm_conn *c, tcpsm_in *in,
                                   const struct tcpsm__seg *s)
 {
+    int sent;
     c->tos_seen = in->tos;
     tcpsm__take_syn(c, s);
     if (!(s->flags & TCPSM__ACK)) {
@@ -6686,6 +6725,7 @@ TCPSM__FN void tcpsm__open_active(tcpsm_conn *c, tcpsm_in *in,
             tcpsm__refuse(c, in, TCPSM_DROP_NO_DATA);
         return;
     }
+    sent = tcpsm__outstanding(c) > 1;
 #if !TCPSM__TINY
     tcpsm__fo_answered(c, s);
 #endif
@@ -6695,6 +6735,8 @@ TCPSM__FN void tcpsm__open_active(tcpsm_conn *c, tcpsm_in *in,
 #endif
     tcpsm__set_wnd(c, s);
     tcpsm__established(c);
+    if (c->snd_una == c->snd_nxt && c->snd_len == 0 && sent)
+        tcpsm__raise(c, TCPSM_EV_SENT); /* it went with the SYN */
     tcpsm__ack_now(c);
     tcpsm__take_urg(c, s);
     tcpsm__take_text(c, in, s); /* RFC9293-u4 */
@@ -7413,8 +7455,8 @@ TCPSM__FN tcpsm_ret tcpsm__do_syn(tcpsm_conn *c, tcpsm_out *out)
 #endif
     s.wnd = tcpsm__window(c, 1);
     if (again) {
-        r.meta[0] = TCPSM__R_RETX;
-        r.first[0] = tcpsm__now32(c);
+        tcpsm__runs_again(&r, c->snd_una, tcpsm__now32(c), 0);
+        tcpsm__runs_put(c, &r);
         TCPSM__COUNT(c, retransmits, 1);
     } else {
         c->snd_nxt = c->snd_una + 1 + n;
@@ -7434,8 +7476,8 @@ TCPSM__FN tcpsm_ret tcpsm__do_ack(tcpsm_conn *c, tcpsm_out *out, uint32_t seq,
     tcpsm__fill(c, &s, TCPSM__ACK, seq);
     tcpsm__fill_sack(c, &s, dup);
 #if !TCPSM__TINY
-    s.flags = (uint16_t)(s.flags | tcpsm__ecn_out(c, s.nsack == 0));
     s.acc_n = tcpsm__acc_fields(c);
+    s.flags = (uint16_t)(s.flags | tcpsm__ecn_out(c, s.nsack == 0));
     s.acc = c->acc;
     if (tcpsm__build_len(&s) > 60)
         s.acc_n = 0;
@@ -7641,6 +7683,12 @@ TCPSM__FN tcpsm_ret tcpsm__send_new(tcpsm_conn *c, tcpsm_out *out, uint32_t n,
     c->flags &= ~TCPSM__F_OVERRIDE;
     tcpsm__sent(c, c->snd_nxt - seq);
     r = tcpsm__runs_of(c);
+#if !TCPSM__TINY
+    if (r.n == 0) { /* what RACK knew may be hours old */
+        c->rack_xmit = tcpsm__now32(c);
+        c->rack_end = c->snd_una;
+    }
+#endif
     tcpsm__runs_push(&r, c->snd_nxt, flags, tcpsm__now32(c), c->min_rtt);
     tcpsm__runs_put(c, &r);
     if (tcpsm__rtx_kind(c) == TCPSM__RTX_TLP) /* RFC8985-11 */
@@ -7676,7 +7724,8 @@ TCPSM__FN tcpsm_ret tcpsm__do_tlp(tcpsm_conn *c, tcpsm_out *out)
     uint32_t n = tcpsm__min(tcpsm__unsent(c), tcpsm__full(c)), seq;
     tcpsm_ret ret;
     int fin;
-    n = tcpsm__min(n, tcpsm__window_left(c, c->snd_nxt));
+    if (n > tcpsm__window_left(c, c->snd_nxt))
+        n = 0; /* no crumbs: RFC9293-MUST-38 */
     n = tcpsm__min(n, tcpsm__fit(c, out));
     c->flags2 &= ~(TCPSM__N_TLP_DUE | TCPSM__N_SAMPLED);
     c->flags2 |= TCPSM__N_TLP;
@@ -9066,6 +9115,9 @@ TCPSM__FN int tcpsm__check_recovery(const tcpsm_conn *c)
         return 73;
     if (tcpsm__is(c, TCPSM__F_RECOVERY) && tcpsm__is2(c, TCPSM__N_LOSS))
         return 74;
+    if (tcpsm__is2(c, TCPSM__N_UNDO) &&
+        tcpsm__is(c, TCPSM__F_SND_URG | TCPSM__F_RCV_URG))
+        return 76;
 #if !TCPSM__TINY
     if ((c->pace & 15u) == 0 || c->pace >> 4 == 0)
         return 75;
@@ -9160,7 +9212,7 @@ TCPSM_DEF uint32_t tcpsm_version(void)
     F32(5, snd_una) F32(6, snd_nxt) F32(7, snd_wnd) F32(8, snd_wl1)          \
     F32(9, snd_len) F32(10, cc.cwnd) F32(11, cc.ssthresh)                    \
     F32(13, flags) F32(14, srtt) F32(15, rttvar) F32(16, min_rtt)            \
-    F32(17, ts_recent) F32(18, snd_up) F32(19, rcv_up) F32(20, recover)      \
+    F32(17, ts_recent) F32(18, snd_up) F32(20, recover)                      \
     F32(21, eor) F32(22, dsack_seq[0]) F32(23, dsack_seq[1])                 \
     F16(30, local_port) F16(31, remote_port) F16(32, zone) F16(33, opts)     \
     F16(34, mtu) F16(35, ptb_mtu) F16(36, mss) F16(37, wnd_max)              \
@@ -9206,7 +9258,9 @@ enum {
     TCPSM__TAG_PACE,        /* us until pacing allows the next */
     TCPSM__TAG_MTU,         /* bytes, or 2^20 us until the next search */
     TCPSM__TAG_ACC,         /* RFC 9768's byte counters */
-    TCPSM__TAG_CC_TIME      /* the controller's w[1]; CUBIC's as an age */
+    TCPSM__TAG_CC_TIME,     /* the controller's w[1]; CUBIC's as an age */
+    TCPSM__TAG_UNDO_AGE,    /* us since first something was sent again */
+    TCPSM__TAG_RCV_UP = 19
 };
 
 struct tcpsm__blob {
@@ -9268,6 +9322,12 @@ TCPSM__FN int tcpsm__cubic_runs(const tcpsm_conn *c)
 }
 #endif
 
+/* Is rcv_up the time of the first retransmission? */
+TCPSM__FN int tcpsm__undo_timed(const tcpsm_conn *c)
+{
+    return tcpsm__is2(c, TCPSM__N_UNDO) && c->rcv_up != 0;
+}
+
 TCPSM__FN void tcpsm__blob_times(struct tcpsm__blob *b, const tcpsm_conn *c,
                                  tcpsm_time now)
 {
@@ -9292,6 +9352,11 @@ TCPSM__FN void tcpsm__blob_times(struct tcpsm__blob *b, const tcpsm_conn *c,
         tcpsm__blob_int(b, c->u.open.tlp_end, 4);
     }
     tcpsm__blob_entry(b, TCPSM__TAG_CC, tcpsm__cc_id(c->p.cc), 4);
+    tcpsm__blob_entry(b, TCPSM__TAG_RCV_UP,
+                      tcpsm__undo_timed(c) ? 0 : c->rcv_up, 4);
+    if (tcpsm__undo_timed(c))
+        tcpsm__blob_entry(b, TCPSM__TAG_UNDO_AGE, (uint32_t)now - c->rcv_up,
+                          4);
 #if !TCPSM__TINY
     tcpsm__blob_entry(b, TCPSM__TAG_RACK_AGE, (uint32_t)now - c->rack_xmit,
                       4);
@@ -9497,6 +9562,7 @@ TCPSM__FN int tcpsm__import_fields(tcpsm_conn *c, const uint8_t *p,
 #undef TCPSM__F32
 #undef TCPSM__F16
 #undef TCPSM__F8
+    c->rcv_up = tcpsm__blob_get(p, n, TCPSM__TAG_RCV_UP, 4, &bad);
     return !bad;
 }
 
@@ -9506,7 +9572,7 @@ TCPSM__FN void tcpsm__import_recovery(tcpsm_conn *c, const uint8_t *p,
 {
     struct tcpsm__entry e;
     int gone = 0;
-    uint32_t id = tcpsm__blob_get(p, n, TCPSM__TAG_CC, 4, &gone);
+    uint32_t d, id = tcpsm__blob_get(p, n, TCPSM__TAG_CC, 4, &gone);
 #if !TCPSM__TINY
     c->cc.w[1] = tcpsm__blob_get(p, n, TCPSM__TAG_CC_TIME, 4, &gone);
 #endif
@@ -9514,6 +9580,10 @@ TCPSM__FN void tcpsm__import_recovery(tcpsm_conn *c, const uint8_t *p,
         memset(c->cc.w, 0, sizeof c->cc.w); /* another's words */
     if (id >= 128 && c->p.cc == NULL)
         c->p.cc = &tcpsm__reno; /* nobody knows that controller here */
+    gone = 0;
+    d = tcpsm__blob_get(p, n, TCPSM__TAG_UNDO_AGE, 4, &gone);
+    if (!gone && tcpsm__is2(c, TCPSM__N_UNDO))
+        c->rcv_up = tcpsm__or(tcpsm__now32(c) - d, 1);
     c->min_age = (uint8_t)(c->now >> 26);
     c->u.open.round_end = c->snd_nxt;
     if (tcpsm__blob_find(p, n, TCPSM__TAG_OPEN, &e) && e.len == 8) {
@@ -9730,7 +9800,7 @@ TCPSM__FN tcpsm_ret tcpsm__import_all(tcpsm_conn *c, const uint8_t *p,
     if (!tcpsm__import_fields(c, p, n))
         return TCPSM_E_BLOB;
     c->opts = (uint16_t)((c->opts & ~mine) | (opts & mine));
-    c->flags2 = (c->flags2 & ~(TCPSM__N_CONFIG | TCPSM__N_UNDO)) | flags2;
+    c->flags2 = (c->flags2 & ~TCPSM__N_CONFIG) | flags2;
     if (!tcpsm__is(c, TCPSM__F_PASSIVE))
         c->flags2 &= ~TCPSM__N_FO; /* the cookie stays behind */
     tcpsm__import_recovery(c, p, n);
