@@ -231,7 +231,7 @@ TEST(RFC4821_s7_7_later)
     CHECK_EQ(count[PAIR_A].mtu_probes, 0); /* at the top there is nothing to
                                               look for */
     path.mtu[PAIR_A] = 1372;
-    more(1000000, 60);
+    more(3000000, 60);
     CHECK_EQ(count[PAIR_A].mtu_holes, 1);
     found(1372);
     finish();
