@@ -32,6 +32,9 @@ static tcpsm_time storm_global(const tcpsm_conn *c, tcpsm_time d);
 #define PAIR_PACKET 4100
 #include "pair.h"
 
+#define SP_SLOTS 2048
+#include "stackpair.h" /* its stacks live by global time */
+
 #define WALKS 150 /* seeds in a plain run */
 #define TABLES 24000
 #define ICMPS 8
@@ -40,7 +43,7 @@ static tcpsm_time storm_global(const tcpsm_conn *c, tcpsm_time d);
 enum { LISTENS, FAST, BOTH }; /* how it opens */
 
 static pair p;
-static int ids[2] = {0, 1};
+static int ids[2]; /* their addresses are what the user pointers hold */
 static uint64_t first = 1, walks = WALKS, moves = UINT64_MAX, state;
 static int show;
 
@@ -80,23 +83,27 @@ static struct {
 
 /* ---- clocks ------------------------------------------------------------ */
 
+/* Which side of the pair it, or the connection that it is a copy of, is;
+   -1: neither, it lives by global time. */
 static int storm_side(const tcpsm_conn *c)
 {
-    return *(const int *)(tcpsm_user)(c);
+    const void *u = tcpsm_user(c);
+
+    return u == &ids[0] ? 0 : u == &ids[1] ? 1 : -1;
 }
 
 static tcpsm_time storm_local(const tcpsm_conn *c, tcpsm_time t)
 {
     int s = storm_side(c);
 
-    return (t + w.skew[s]) / w.tick[s] * w.tick[s];
+    return s < 0 ? t : (t + w.skew[s]) / w.tick[s] * w.tick[s];
 }
 
 static tcpsm_time storm_global(const tcpsm_conn *c, tcpsm_time d)
 {
     int s = storm_side(c);
 
-    if (d == 0 || d == TCPSM_NEVER)
+    if (s < 0 || d == 0 || d == TCPSM_NEVER)
         return d;
     d = (d + w.tick[s] - 1) / w.tick[s] * w.tick[s];
     return d > w.skew[s] ? d - w.skew[s] : 0;
@@ -256,6 +263,10 @@ static unsigned path(void *ctx, const netsim_packet *k)
     uint32_t size = k->len - PAIR__PREFIX + ip_header();
 
     (void)ctx;
+    /* room for all of it; a copy that finds none is none */
+    if (netsim_in_flight(&p.net, 0) + netsim_in_flight(&p.net, 1) >
+        PAIR_SLOTS / 2)
+        return NETSIM_DO_DROP;
     if (k->now < w.dark[k->dir])
         return NETSIM_DO_DROP;
     if ((tcp[13] & PAIR_SYN) && w.syn_loss[k->dir]) {
@@ -363,10 +374,10 @@ static void print(const pair_event *e)
         printf(" sack %u:%u", (unsigned)s.sack[k][0], (unsigned)s.sack[k][1]);
     if (e->what == PAIR_TAKEN)
         printf(" %s", tcpsm_drop_name(e->drop));
-    printf(" (%s una %u cwnd %u fl %u s %u l %u rec %u)",
+    printf(" (%s una %u cwnd %u fl %u s %u l %u rec %u rtt %u)",
            tcpsm_state_name(i.state), (unsigned)i.snd_una, (unsigned)i.cwnd,
            (unsigned)i.flight, (unsigned)i.sacked, (unsigned)i.lost,
-           (unsigned)i.in_recovery);
+           (unsigned)i.in_recovery, (unsigned)i.srtt_us);
     printf("%s\n", e->fate & NETSIM_DROPPED ? " LOST" : "");
 }
 
@@ -773,6 +784,7 @@ static void knob(int s)
         break;
     case 4:
         tcpsm_set(c, TCPSM_SET_KEEPALIVE, below(2));
+        tcpsm_set(c, TCPSM_SET_KEEP_COUNT, 255);
         tcpsm_set(c, TCPSM_SET_KEEP_IDLE, 1 + below(3000));
         break;
     case 5:
@@ -954,6 +966,7 @@ static void heal(void)
         p.flow[s].deaf = 0;
         p.flow[s].shut = 1;
         tcpsm_set(&p.c[s], TCPSM_SET_KEEPALIVE, 0);
+        tcpsm_set(&p.c[s], TCPSM_SET_ECN, 0);
         pair_touched(&p, s);
     }
 }
@@ -1019,10 +1032,12 @@ static int walk(uint64_t seed)
     if (p.now - healed > slowest) {
         slowest = p.now - healed;
         if (walks > WALKS)
-            printf("# seed %llu took %.0f s to come home, %llu + %llu\n",
+            printf("# seed %llu took %.0f s to come home, %llu + %llu "
+                   "(%u %u, %u %u)\n",
                    (unsigned long long)seed, (double)slowest / 1e6,
                    (unsigned long long)p.flow[0].total,
-                   (unsigned long long)p.flow[1].total);
+                   (unsigned long long)p.flow[1].total, p.c[0].snd_cap,
+                   p.c[1].rcv_cap, p.c[1].snd_cap, p.c[0].rcv_cap);
     }
     run(400 * PAIR_SECOND);
     check_rest();
@@ -1041,6 +1056,250 @@ TEST(recovery_in_any_weather)
     CHECKF(done * 100 >= walks * 85 || walks < 20,
            "only %llu of %llu ever connected", (unsigned long long)done,
            (unsigned long long)walks);
+}
+
+/* ---- the same at a listener --------------------------------------------- */
+
+/* Two stacks, whose clients ask for ECN and have cookies, good ones and
+   others. Data may come twice where it came with a SYN: such a life has a
+   ghost at the server, which is sent away. */
+
+enum { LIVES = 40, STACKS = 12 };
+
+typedef struct {
+    tcpsm_conn *c[2];                  /* [0]: who opened */
+    uint32_t want[2], sent[2], got[2]; /* [0]: from the opener */
+    uint8_t shut[2], eof[2], failed[2], side, served, fast;
+} life;
+
+static sp_net net;
+static life lives[LIVES];
+static uint32_t born, stop;
+static tcpsm_fastopen jar[2]; /* what the clients of a side remember */
+
+static uint8_t life_octet(const life *l, int end, uint32_t at)
+{
+    uint32_t i = (uint32_t)(l - lives);
+
+    if (end == 0 && at < 4)
+        return (uint8_t)(i >> 8 * at);
+    return pair_pattern(i * 2 + (uint32_t)end, at);
+}
+
+static void life_step(sp_net *n, life *l, int end)
+{
+    tcpsm_conn *c = l->c[end];
+    uint8_t buf[900];
+    uint32_t k, i;
+    tcpsm_ret r;
+
+    while ((r = tcpsm_receive(c, buf, 1 + below(sizeof buf))) > 0) {
+        for (i = 0; i < (uint32_t)r; i++)
+            CHECKF(l->got[end] + i < l->sent[!end] &&
+                       buf[i] == life_octet(l, !end, l->got[end] + i),
+                   "life %u, end %d, octet %u", (unsigned)(l - lives), end,
+                   l->got[end] + i);
+        l->got[end] += (uint32_t)r;
+    }
+    if (r == TCPSM_E_EOF) {
+        CHECK_EQ(l->got[end], l->sent[!end]);
+        l->eof[end] = 1;
+    }
+    l->failed[end] |= tcpsm_error(c) != 0;
+    while (l->sent[end] < l->want[end]) {
+        k = 1 + below(sizeof buf);
+        if (k > l->want[end] - l->sent[end])
+            k = l->want[end] - l->sent[end];
+        for (i = 0; i < k; i++)
+            buf[i] = life_octet(l, end, l->sent[end] + i);
+        if ((r = tcpsm_send(c, buf, k, once_in(8) ? below(8) : 0)) <= 0)
+            break;
+        l->sent[end] += (uint32_t)r;
+    }
+    if (l->sent[end] == l->want[end] && !l->shut[end])
+        l->shut[end] = tcpsm_shutdown(c) == 0;
+    if (l->failed[end] || (l->eof[end] && l->shut[end])) {
+        tcpsm_stack_release(n->h[end ? !l->side : l->side].st, c);
+        l->c[end] = NULL;
+    }
+}
+
+static void life_begins(sp_net *n, int side)
+{
+    life *l = &lives[born];
+    tcpsm_fastopen f = jar[side];
+    tcpsm_conn *c;
+    tcpsm_tuple t;
+
+    memset(l, 0, sizeof *l);
+    sp_address(&t, side);
+    t.remote_port = 80;
+    memset(t.local, 0, sizeof t.local);
+    if (tcpsm_stack_connect(n->h[side].st, &t, NULL, &c, n->now) != 0)
+        return;
+    born++;
+    l->side = (uint8_t)side;
+    l->c[0] = c;
+    l->want[0] = 4 + about(14);
+    l->want[1] = about(14);
+    tcpsm_set_user(c, l);
+    if (once_in(4))
+        return;
+    if (f.len && once_in(4))
+        f.cookie[0] ^= 1;
+    f.refused = 0;
+    l->fast = f.len != 0;
+    CHECK_EQ(tcpsm_fastopen_use(c, &f), 0);
+    life_step(n, l, 0);
+}
+
+/* Whose is it? The first four octets tell. */
+static void visitor(sp_net *n, int side, tcpsm_conn *c)
+{
+    tcpsm_cspan s[2];
+    uint32_t i = 0, k;
+
+    if (tcpsm_receive_peek(c, s) < 4) {
+        if (tcpsm_events(c) & (TCPSM_EV_EOF | TCPSM_EV_ERROR | TCPSM_EV_DONE))
+            tcpsm_stack_release(n->h[side].st, c);
+        return;
+    }
+    for (k = 0; k < 4; k++)
+        i |= (uint32_t)(k < s[0].n ? s[0].p[k] : s[1].p[k - s[0].n]) << 8 * k;
+    CHECKF(i < born, "life %u of %u", i, born);
+    if (lives[i].served) {
+        CHECKF(lives[i].fast || sp_info(&n->h[side]).cookies_good,
+               "life %u a second time", i);
+        tcpsm_stack_release(n->h[side].st, c);
+        return;
+    }
+    lives[i].served = 1;
+    lives[i].c[1] = c;
+    tcpsm_set_user(c, &lives[i]);
+}
+
+static void crowd(sp_net *n, int side)
+{
+    tcpsm_stack *st = n->h[side].st;
+    uint32_t i, at = 0, ev;
+    tcpsm_conn *c;
+
+    while (tcpsm_stack_accept(st, NULL) != NULL)
+        ;
+    while ((c = tcpsm_stack_next(st, &ev)) != NULL)
+        if (!once_in(4))
+            tcpsm_fastopen_learn(c, &jar[side]);
+    jar[side].refused = 0;
+    while ((c = tcpsm_stack_walk(st, &at)) != NULL) {
+        tcpsm_tuple t;
+
+        tcpsm_name(c, &t);
+        if (tcpsm_user(c) == NULL && t.local_port == 80 &&
+            tcpsm_stack_deref(st, tcpsm_stack_ref(st, c)) == c &&
+            tcpsm_state(c) != TCPSM_LISTEN)
+            visitor(n, side, c);
+    }
+    for (i = 0; i < born; i++)
+        for (ev = 0; ev < 2; ev++)
+            if (lives[i].c[ev] && (lives[i].side ^ ev) == (uint32_t)side)
+                life_step(n, &lives[i], (int)ev);
+    if (born < LIVES && !stop && once_in(6))
+        life_begins(n, side);
+}
+
+static unsigned marks(void *ctx, const netsim_packet *k)
+{
+    (void)ctx;
+    return below(1000000) < w.ce_ppm[k->dir] ? NETSIM_DO_MARK : 0;
+}
+
+static tcpsm_stack_config roll_stack(void)
+{
+    static const uint32_t flags[] = {
+        TCPSM_NODELAY, TCPSM_NO_SACK,  TCPSM_NO_TS,   TCPSM_PACE,
+        TCPSM_NO_ECN,  TCPSM_NO_PROBE, TCPSM_NO_SCALE};
+    tcpsm_stack_config cfg = sp_config(LIVES * 2);
+    size_t i;
+
+    memset(cfg.conn.key, (int)(1 + below(255)), 16);
+    cfg.rcv_ring = 300 + about(14);
+    cfg.snd_ring = 300 + about(14);
+    cfg.syn_entries = once_in(2) ? 1 + below(8) : 0;
+    cfg.fastopen_pending = once_in(2) ? 1 + below(4) : 0;
+    for (i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (once_in(4))
+            cfg.conn.flags |= flags[i];
+    if (once_in(2))
+        cfg.conn.flags |= once_in(3) ? TCPSM_ECN : TCPSM_ACCECN;
+    if (!once_in(5))
+        cfg.conn.flags |= TCPSM_FASTOPEN;
+    cfg.conn.msl_ms = 1000;
+    cfg.conn.rto_max_ms = 3000;
+    cfg.conn.cc = once_in(3) ? &reno_cc : NULL;
+    return cfg;
+}
+
+static void stacks(uint64_t seed)
+{
+    tcpsm_stack_config cfg[2];
+    uint32_t i, whole = 0;
+    int s, e;
+
+    CONTEXT("--seed %llu", (unsigned long long)seed);
+    state = seed * 99;
+    memset(&w, 0, sizeof w);
+    memset(jar, 0, sizeof jar);
+    born = stop = 0;
+    cfg[0] = roll_stack();
+    cfg[1] = roll_stack();
+    sp_net_up(&net, &cfg[0], &cfg[1], seed);
+    net.every = 64;
+    net.batch = (uint8_t)below(2);
+    net.app = crowd;
+    net.net.script = marks;
+    for (s = 0; s < 2; s++) {
+        netsim_link *l = &net.net.link[s];
+
+        roll_link(l);
+        l->loss_ppm = about(17); /* handshakes give up where it is worse */
+        l->burst_ppm = 0;
+        l->delay_us = 1 + below(20000);
+        if (l->rate)
+            l->rate += 2000000;
+        w.ce_ppm[s] = once_in(2) ? about(19) : 0;
+        sp_listen(&net.h[s], 80, 0);
+    }
+    sp_net_run(&net, 20 * SP_SECOND);
+    stop = 1;
+    for (s = 0; s < 2; s++) {
+        net.net.link[s].loss_ppm = net.net.link[s].corrupt_ppm = 0;
+        w.ce_ppm[s] = 0;
+    }
+    sp_net_run(&net, 400 * SP_SECOND);
+    for (i = 0; i < born; i++) {
+        const life *l = &lives[i];
+
+        if (l->failed[0] || l->failed[1] || !l->served)
+            continue;
+        for (e = 0; e < 2; e++)
+            CHECKF(l->eof[e] && l->got[e] == l->want[!e],
+                   "life %u, end %d has %u of %u", i, e, l->got[e],
+                   l->want[!e]);
+        whole++;
+    }
+    CHECKF(whole * 10 >= born * 8, "%u of %u went well", whole, born);
+    for (s = 0; s < 2; s++)
+        CHECKF(sp_info(&net.h[s]).conns == 0, "%u left at side %d",
+               sp_info(&net.h[s]).conns, s);
+    sp_net_down(&net);
+}
+
+TEST(recovery_at_a_listener)
+{
+    uint64_t i, n = walks == WALKS ? STACKS : walks;
+
+    for (i = 0; i < n; i++)
+        stacks(first + i);
 }
 
 int main(int argc, char **argv)
