@@ -700,7 +700,7 @@ TCPSM_DEF tcpsm_ret tcpsm_fastopen_learn(const tcpsm_conn *,
    data of the last connection is forgotten), and from TIME-WAIT, which then
    ends.
    A SYN whose handshake is not completed holds the connection for about
-   seven seconds; then it listens again. */
+   seven seconds; then it listens again, and what was queued is forgotten. */
 TCPSM_DEF tcpsm_ret tcpsm_listen(tcpsm_conn *, const tcpsm_tuple *,
                                  tcpsm_time now);
 
@@ -2003,6 +2003,7 @@ struct tcpsm__delivery {
     uint32_t sample;    /* RTT of the newest segment that Karn allows */
     uint32_t least;     /* the least of those SACKed now; 0: none */
     uint8_t has_echo, found, has_sample, exact;
+    uint8_t dsack;     /* the echo is of something that came twice */
     uint8_t reordered; /* never sent again, and below fack */
     uint8_t fresh;     /* something never sent again */
     uint8_t again_too; /* something that was */
@@ -2160,17 +2161,40 @@ TCPSM__FN int tcpsm__runs_alike(const struct tcpsm__runs *r, uint32_t i)
            !(r->meta[i] & (TCPSM__R_PROBE | TCPSM__R_TLP));
 }
 
+/* Can an RTT sample be taken of run i? */
+TCPSM__FN int tcpsm__run_timed(const struct tcpsm__runs *r, uint32_t i)
+{
+    return !(r->meta[i] & (TCPSM__R_RETX | TCPSM__R_OUT | TCPSM__R_PROBE |
+                           TCPSM__R_MULTI));
+}
+
+/* Bytes of such runs. */
+TCPSM__FN uint32_t tcpsm__runs_timed(const struct tcpsm__runs *r)
+{
+    uint32_t i, n = 0;
+    for (i = 0; i < r->n; i++) {
+        if (tcpsm__run_timed(r, i))
+            n += tcpsm__run_len(r, i);
+        TCPSM_STEP();
+    }
+    return n;
+}
+
 /* Frees one entry: the two neighbours that go best together become one.
    Data is never lost; SACK information only if `lossy` allows it. 0: no
    entry was freed. n >= 2. */
 TCPSM__FN int tcpsm__runs_squeeze(struct tcpsm__runs *r, int lossy)
 {
-    uint32_t i, best = 0, cost = 0xFFFFFFFFu, d;
+    uint32_t i, best = 0, cost = 0xFFFFFFFFu, d, timed;
+    for (timed = 0; timed < r->n && !tcpsm__run_timed(r, timed); timed++)
+        TCPSM_STEP();
     for (i = 0; i + 1u < r->n && cost != 0; i++) {
         TCPSM_STEP();
         if (!lossy && !tcpsm__runs_alike(r, i))
             continue;
         d = tcpsm__runs_misfit(r, i);
+        if (r->n > 3 && (i == timed || i + 1 == timed))
+            d |= 0x10000000u; /* RFC6298-8: one stays timed */
         if (d < cost) {
             cost = d;
             best = i;
@@ -2284,8 +2308,9 @@ TCPSM__FN void tcpsm__run_lose(struct tcpsm__runs *r, uint32_t i)
 {
     if (!(r->meta[i] & TCPSM__R_OUT))
         r->oof += tcpsm__run_len(r, i);
-    r->meta[i] =
-        (uint16_t)((r->meta[i] & ~(uint32_t)TCPSM__R_SACKED) | TCPSM__R_LOST);
+    r->meta[i] &=
+        (uint16_t) ~(TCPSM__R_SACKED | TCPSM__R_PROBE | TCPSM__R_TLP);
+    r->meta[i] |= TCPSM__R_LOST;
 }
 
 /* Marks [base, end) lost: the first segment, for fast retransmit. */
@@ -2400,7 +2425,7 @@ TCPSM__FN void tcpsm__run_delivered(const struct tcpsm__runs *r, uint32_t i,
                                     struct tcpsm__delivery *d)
 {
     uint16_t m = r->meta[i];
-    uint32_t last = tcpsm__run_last(r, i);
+    uint32_t last = tcpsm__seq_min(tcpsm__run_last(r, i), d->now);
     if (m & TCPSM__R_SACKED)
         return;
     d->bytes += len;
@@ -2503,8 +2528,7 @@ TCPSM__FN void tcpsm__runs_ack(struct tcpsm__runs *r, uint32_t una,
         if (r->meta[i] & TCPSM__R_OUT)
             r->oof -= len;
         d->has_sample = 0;
-        if (!(r->meta[i] & (TCPSM__R_RETX | TCPSM__R_LOST | TCPSM__R_SACKED |
-                            TCPSM__R_PROBE | TCPSM__R_MULTI))) {
+        if (tcpsm__run_timed(r, i)) {
             d->has_sample = 1;
             d->sample = d->now - r->first[i];
             d->exact = tcpsm__delta_dec(r->meta[i]) == 0;
@@ -2608,6 +2632,7 @@ TCPSM__FN uint32_t tcpsm__muldiv(uint32_t a, uint32_t b, uint32_t c)
    RTT samples of this round | rounds in CSS << 8. */
 #define TCPSM__HY_SAMPLES 8u
 #define TCPSM__HY_ROUNDS 5u
+#define TCPSM__CU_CALM 0x40000000u /* ssthresh is HyStart's: no loss yet */
 
 TCPSM__FN void tcpsm__hystart_round(tcpsm_cc_state *s)
 {
@@ -2642,6 +2667,7 @@ TCPSM__FN uint32_t tcpsm__hystart(tcpsm_cc_state *s, const tcpsm_cc_event *e)
     }
     if (s->w[2] != 0 && s->w[3] >> 8 >= TCPSM__HY_ROUNDS) {
         memset(s->w, 0, sizeof s->w);
+        s->w[3] = TCPSM__CU_CALM;
         s->ssthresh = s->cwnd; /* congestion avoidance from here on */
     }
     return s->w[2] != 0 ? 4 : 1;
@@ -2723,9 +2749,10 @@ TCPSM__FN void tcpsm__ecn_cut(tcpsm_cc_state *s, const tcpsm_cc_event *e,
 /* CUBIC: w[0] W_max; w[1] the time of the plateau, epoch_start + K, in ticks
    of 1.024 ms: W_cubic(t) = C (t - w[1])^3 + W_max; w[2] W_est; w[3] acked
    bytes not yet used, and whether the epoch runs: while it stands still,
-   w[1] is the time since the plateau. W_est 0: there is none yet. */
+   w[1] is the time since the plateau; and CU_CALM. W_est 0: there is none
+   yet. */
 #define TCPSM__CU_EPOCH 0x80000000u
-#define TCPSM__CU_ACC 0x7FFFFFFFu
+#define TCPSM__CU_ACC 0x3FFFFFFFu
 #define TCPSM__CU_FAR 50000u /* 51 s: as far as 64 bits reach */
 
 /* C d^3 MSS, d in ticks: 0.4 * (1.024 ms)^3 = 0.92234 / 2^31. Far from the
@@ -2771,7 +2798,7 @@ TCPSM__FN uint32_t tcpsm__cubic_at(const tcpsm_cc_state *s, uint32_t now,
 TCPSM__FN void tcpsm__cubic_epoch(tcpsm_cc_state *s, uint32_t now,
                                   uint32_t mss)
 {
-    s->w[3] = TCPSM__CU_EPOCH;
+    s->w[3] = (s->w[3] & TCPSM__CU_CALM) | TCPSM__CU_EPOCH;
     if (s->w[2] != 0) {
         s->w[1] = now - s->w[1];
         return;
@@ -2807,7 +2834,9 @@ TCPSM__FN void tcpsm__cubic_avoid(tcpsm_cc_state *s, const tcpsm_cc_event *e)
         return;
     /* RFC9438-3: alpha is 9/17, and 1 from cwnd_prior on, of which ssthresh
        is 0.7 */
-    prior = s->ssthresh + s->ssthresh / 7 * 3;
+    prior = s->ssthresh;
+    if (!(flags & TCPSM__CU_CALM))
+        prior += s->ssthresh / 7 * 3;
     s->w[2] += s->w[2] < prior ? e->mss * 9 * k / 136 : e->mss * k / 8;
     s->w[2] = tcpsm__min(s->w[2], TCPSM__MAX_CWND);
     if (tcpsm__cubic_at(s, now, e->mss) < s->w[2]) {
@@ -3074,7 +3103,6 @@ TCPSM__FN uint32_t tcpsm__rack_detect(struct tcpsm__runs *r,
             *probe = tcpsm__run_len(r, i);
         else
             n += tcpsm__run_len(r, i);
-        r->meta[i] = (uint16_t)(r->meta[i] & ~(uint32_t)TCPSM__R_PROBE);
         tcpsm__run_lose(r, i);
     }
     return n;
@@ -3799,8 +3827,8 @@ TCPSM__FN uint32_t tcpsm__sws_step(const tcpsm_conn *c)
 TCPSM__FN uint32_t tcpsm__offer(const tcpsm_conn *c)
 {
     uint32_t edge = c->rcv_nxt + tcpsm__room(c);
-    if (tcpsm__is(c, TCPSM__F_FIN_RCVD))
-        return c->rcv_edge;
+    if (tcpsm__is(c, TCPSM__F_FIN_RCVD) || c->state == TCPSM_SYN_RECEIVED)
+        return c->rcv_edge; /* a SYN that comes again can say no more */
     if (tcpsm__seq_ahead(c->rcv_edge, edge) < tcpsm__sws_step(c))
         return c->rcv_edge;
     return edge;
@@ -3817,7 +3845,9 @@ TCPSM__FN uint16_t tcpsm__window(tcpsm_conn *c, int syn)
     uint32_t raw, old, free = c->rcv_cap - c->rcv_len;
     raw = tcpsm__seq_ahead(c->rcv_nxt, tcpsm__offer(c)) >> shift;
     old = tcpsm__seq_ahead(c->rcv_nxt, c->rcv_edge);
-    old = (old + (((uint32_t)1 << shift) - 1)) >> shift;
+    if (c->state != TCPSM_SYN_RECEIVED)
+        old += ((uint32_t)1 << shift) - 1;
+    old >>= shift;
     if (c->rcv_cap != 0 && old << shift > free)
         old = free >> shift;
     raw = tcpsm__min(tcpsm__max(raw, old), 65535);
@@ -3959,6 +3989,20 @@ TCPSM__FN uint32_t tcpsm__ecn_asked(uint32_t flags, uint32_t opts)
     if (ace == 0 || (opts & TCPSM_NO_ECN))
         return 0;
     return ace == 3 ? 1 : 2; /* RFC3168-1 */
+}
+
+/* Which feedback a SYN leads to. When two have crossed, what both asked for:
+   both ends see both. */
+TCPSM__FN uint32_t tcpsm__ecn_kind(const tcpsm_conn *c, uint32_t flags)
+{
+    uint32_t theirs = tcpsm__ecn_asked(flags, c->opts), ours = 0;
+    if (tcpsm__is(c, TCPSM__F_PASSIVE))
+        return theirs;
+    if (tcpsm__is2(c, TCPSM__N_ASK_ACE))
+        ours = 2;
+    else if (tcpsm__is2(c, TCPSM__N_ASK_ECN))
+        ours = 1;
+    return tcpsm__min(theirs, ours);
 }
 
 /* A SYN that comes again, with other bits: 1, two kinds of feedback in one
@@ -4955,6 +4999,7 @@ TCPSM_DEF tcpsm_ret tcpsm_open(tcpsm_conn *c, const tcpsm_tuple *t,
 #define TCPSM__FO_TAKEN 2u   /* the peer took our text */
 #define TCPSM__FO_LEARNED 4u /* cookie is the peer's new one */
 #define TCPSM__FO_REFUSED 8u
+#define TCPSM__FO_HEARD 16u /* mss is the peer's */
 
 /* What a client knows of a Fast Open, in the bytes of the inline ranges
    that no connection uses before text comes out of order. */
@@ -5024,6 +5069,7 @@ TCPSM__FN uint32_t tcpsm__fo_syn(const tcpsm_conn *c, struct tcpsm__seg *s)
     if (*f.len == 0)
         return 0;
     mss = tcpsm__or(tcpsm__get16(f.mss), dflt);
+    mss = tcpsm__max(mss, TCPSM__MSS_FLOOR);
     mss = tcpsm__min(mss, (uint32_t)c->mtu - tcpsm__ip_len(c) - 20);
     mss -= tcpsm__build_len(s) - 20; /* >= TCPSM__MSS_FLOOR - 40 */
     return tcpsm__min(c->snd_len, mss);
@@ -5041,10 +5087,12 @@ TCPSM__FN void tcpsm__fo_answered(tcpsm_conn *c, const struct tcpsm__seg *s)
         memcpy(f.cookie, s->fo, s->fo_len - 2u);
         *f.len = (uint8_t)(s->fo_len - 2);
         *f.flags |= TCPSM__FO_LEARNED;
-    } else if (*f.len == 0 || s->ack == c->snd_una + 1) {
+    } else if (*f.len == 0 ||
+               (s->ack == c->snd_una + 1 && tcpsm__outstanding(c) > 1)) {
         *f.flags |= TCPSM__FO_REFUSED; /* RFC7413-5 */
     }
     tcpsm__put16(f.mss, c->mss);
+    *f.flags |= TCPSM__FO_HEARD;
     if (tcpsm__seq_lt(c->snd_una + 1, s->ack)) {
         *f.flags |= TCPSM__FO_TAKEN;
         *f.flags &= (uint8_t)~TCPSM__FO_REFUSED;
@@ -5113,8 +5161,9 @@ TCPSM_DEF tcpsm_ret tcpsm_fastopen_learn(const tcpsm_conn *c,
         if (*a.flags & TCPSM__FO_LEARNED) {
             memcpy(f->cookie, a.cookie, 16);
             f->len = *a.len;
-            f->mss = (uint16_t)tcpsm__get16(a.mss);
         }
+        if (*a.flags & TCPSM__FO_HEARD)
+            f->mss = (uint16_t)tcpsm__get16(a.mss);
         f->refused = (*a.flags & TCPSM__FO_REFUSED) != 0;
     }
 #endif
@@ -5572,7 +5621,7 @@ TCPSM__FN void tcpsm__sample(tcpsm_conn *c, uint32_t r, int exact, uint32_t n)
     c->rttvar = t.rttvar;
     c->backoff = 0;
     c->flags2 |= TCPSM__N_SAMPLED;
-    if (exact)
+    if (exact || r < c->min_rtt) /* no sample is too short */
         tcpsm__min_sample(c, tcpsm__max(r, 1));
     TCPSM_TRACE(c, TCPSM_TRACE_RTT, r, c->srtt);
 }
@@ -5600,10 +5649,15 @@ TCPSM__FN void tcpsm__delivery_begin(const tcpsm_conn *c,
 TCPSM__FN void tcpsm__take_sample(tcpsm_conn *c, const struct tcpsm__seg *s,
                                   struct tcpsm__delivery *d, uint32_t flight)
 {
+    struct tcpsm__runs r;
     uint32_t age;
     if (tcpsm__is(c, TCPSM__F_SYN_OUT) && tcpsm__is(c, TCPSM__F_SYN_LOST))
-        return; /* RFC6298-14 */
-    if (!d->has_sample && d->has_echo && s->tsecr != 0) {
+        return;         /* RFC6298-14 */
+    if (!d->has_echo) { /* only of those runs more will come */
+        r = tcpsm__runs_of(c);
+        flight = tcpsm__min(flight, tcpsm__runs_timed(&r));
+    }
+    if (!d->has_sample && d->has_echo && s->tsecr != 0 && !d->dsack) {
         age = tcpsm__ticks(c->now) - d->echo;
         d->has_sample = age < 0x20000u;
         d->sample = (age + 1) << 10;
@@ -5687,6 +5741,8 @@ TCPSM__FN void tcpsm__advance(tcpsm_conn *c, const struct tcpsm__seg *s)
     if (c->state == TCPSM_SYN_RECEIVED || c->state == TCPSM_SYN_SENT)
         return;
     c->ptb_mtu = 0; /* RFC5927-9: something got through */
+    if (c->oof == 0)
+        c->flags &= ~TCPSM__F_FORCE; /* what it was for has arrived */
     if (tcpsm__rtx_of_data(tcpsm__rtx_kind(c)))
         c->probes = 0;
     tcpsm__disarm(c, TCPSM__T_RTX); /* RFC6298-11 */
@@ -6181,6 +6237,7 @@ TCPSM__FN void tcpsm__scoreboard(tcpsm_conn *c, const struct tcpsm__seg *s,
         TCPSM_STEP();
     }
     d->has_echo = echo;
+    d->dsack = dsack != 0;
     if (una != 0)
         tcpsm__runs_ack(&r, s->ack, d);
     tcpsm__runs_put(c, &r);
@@ -6239,10 +6296,12 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     else
         lost = tcpsm__detect(c);
     if (lost != 0 && !tcpsm__is(c, TCPSM__F_RECOVERY) &&
-        !tcpsm__is2(c, TCPSM__N_LOSS))
+        !tcpsm__is2(c, TCPSM__N_LOSS)) {
         tcpsm__enter_recovery(c, flight, d.bytes);
+        was = 0;
+    }
     if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
-        if (d.bytes != 0) /* RFC9937-5 */
+        if (d.bytes != 0 || !was) /* RFC9937-7 */
             tcpsm__reduce(c, d.bytes, acked != 0 && lost == 0);
     } else if ((acked != 0 || d.least != 0) && !was && !marked) {
         tcpsm__grow(c, &e, acked, flight, &d);
@@ -6345,7 +6404,7 @@ TCPSM__FN void tcpsm__dupack(tcpsm_conn *c, const struct tcpsm__seg *s)
     tcpsm__cc_event(c, &e);
     e.flight = tcpsm__min(e.flight, c->cc.cwnd); /* limited transmit apart */
     tcpsm__cc(c, TCPSM__CC_LOSS, &e);
-    c->cc.cwnd = c->cc.ssthresh + 3 * mss;
+    c->cc.cwnd = tcpsm__min(c->cc.ssthresh + 3 * mss, TCPSM__MAX_CWND);
     c->recover = c->snd_nxt;
     r = tcpsm__runs_of(c);
     tcpsm__runs_lose_first(&r, c->snd_una + mss);
@@ -6384,7 +6443,8 @@ TCPSM__FN void tcpsm__take_ack(tcpsm_conn *c, const struct tcpsm__seg *s)
         tcpsm__set_wnd(c, s);
         tcpsm__established(c);
 #if !TCPSM__TINY
-        (void)tcpsm__ecn_ack(c, s, 0, 0);
+        if (tcpsm__is2(c, TCPSM__N_ACE))
+            (void)tcpsm__ecn_ack(c, s, 0, 0);
 #endif
         return;
     }
@@ -6644,9 +6704,9 @@ TCPSM__FN void tcpsm__take_syn(tcpsm_conn *c, const struct tcpsm__seg *s)
 #if !TCPSM__TINY
     if (s->flags & TCPSM__ACK)
         tcpsm__ecn_answered(c, s->flags, c->tos_seen);
-    else if (tcpsm__ecn_asked(s->flags, c->opts) == 1)
+    else if (tcpsm__ecn_kind(c, s->flags) == 1)
         c->flags2 |= TCPSM__N_ECN;
-    else if (tcpsm__ecn_asked(s->flags, c->opts) == 2)
+    else if (tcpsm__ecn_kind(c, s->flags) == 2)
         tcpsm__ace_begin(c);
 #endif
     /* RFC 1122 4.2.2.20(c): also on the way to ESTABLISHED */
@@ -6835,6 +6895,7 @@ TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
     case TCPSM__V_CHALLENGE:
         /* RFC 9768 s3.2.2.1: also for the SYN-ACK that comes again */
         if (v.why == TCPSM_DROP_SYN && (s->flags & TCPSM__ACK) &&
+            s->seq + 1 == c->rcv_nxt && s->ack == c->snd_una &&
             tcpsm__is2(c, TCPSM__N_ACE) && !tcpsm__is(c, TCPSM__F_PASSIVE)) {
             c->flags |= TCPSM__F_ACE_3RD;
             c->tos_seen = in->tos;
@@ -6872,7 +6933,7 @@ TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
         c->tos_seen = in->tos; /* RFC 9768 s3.1.5: the latest SYN's */
 #if !TCPSM__TINY
         if (tcpsm__ecn_mixed(c, s->flags)) {
-            tcpsm__relisten(c);
+            tcpsm__take_rst(c);      /* as if the peer had reset it */
             return TCPSM_E_NOT_MINE; /* the reset of tcpsm_stranger */
         }
 #endif
@@ -7178,6 +7239,12 @@ TCPSM__FN void tcpsm__reo_fires(tcpsm_conn *c)
 TCPSM__FN void tcpsm__persist_fires(tcpsm_conn *c)
 {
     struct tcpsm__runs r = tcpsm__runs_of(c);
+    tcpsm_cc_event e;
+    if (c->probes == 0 && (c->more & TCPSM__M_SENT)) { /* as when idle */
+        c->flags2 &= ~TCPSM__N_UNDO;
+        tcpsm__cc_event(c, &e);
+        tcpsm__cc(c, TCPSM__CC_IDLE, &e);
+    }
     if (c->probes < 255)
         c->probes++;
     c->flags |= TCPSM__F_PROBE_DUE;
@@ -7450,6 +7517,8 @@ TCPSM__FN tcpsm_ret tcpsm__do_syn(tcpsm_conn *c, tcpsm_out *out)
     else
         tcpsm__fo_grant(c, &s, cookie);
     n = tcpsm__min(n, out->cap - tcpsm__build_len(&s));
+    if (tcpsm__is(c, TCPSM__F_EOR))
+        n = 0; /* the record's end would be lost with the SYN's text */
     if (tcpsm__build_len(&s) > 60)
         s.acc_n = 0;
 #endif
@@ -7566,7 +7635,7 @@ TCPSM__FN void tcpsm__pace(tcpsm_conn *c, uint32_t n)
     burst = tcpsm__pace_burst(c);
     if (ahead > burst && 0u - ahead > tcpsm__tick_us(c))
         ahead = 0;
-    ahead += tcpsm__min(tcpsm__pace_time(c, n), 0x10000000u);
+    ahead += tcpsm__min(tcpsm__pace_time(c, n), tcpsm__rto(c));
     c->pace_at = tcpsm__now32(c) + ahead;
     if (ahead < 0x80000000u &&
         ahead + tcpsm__pace_time(c, tcpsm__smss(c)) > burst)
@@ -7756,8 +7825,10 @@ TCPSM__FN tcpsm_ret tcpsm__do_tlp(tcpsm_conn *c, tcpsm_out *out)
    goes with the text behind it, in one segment (RFC9293-SHLD-28). */
 TCPSM__FN int tcpsm__unprobe(tcpsm_conn *c)
 {
+    const uint16_t mine = TCPSM__R_LOST | TCPSM__R_RETX | TCPSM__R_PROBE;
     struct tcpsm__runs r = tcpsm__runs_of(c);
-    if (r.n != 1 || !(r.meta[0] & TCPSM__R_PROBE) ||
+    if (r.n != 1 || tcpsm__run_len(&r, 0) != 1 ||
+        (r.meta[0] & mine) != mine ||
         tcpsm__is(c, TCPSM__F_FIN_SENT | TCPSM__F_SYN_OUT) ||
         tcpsm__unsent(c) == 0)
         return 0;
