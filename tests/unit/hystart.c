@@ -4,8 +4,8 @@
    round are the same; in the tests that are about samples with a timestamp
    they are up to two ticks (of 1.024 ms) too long. */
 
-#define PAIR_RING 2097152
-#define PAIR_SLOTS 4096
+#define PAIR_RING 524288
+#define PAIR_SLOTS 2048
 #include "test.h"
 #define TCPSM_IMPLEMENTATION
 #include "tcpsm.h"
@@ -47,8 +47,8 @@ static int initial(void)
 static void pump(void)
 {
     uint32_t room = stream_info().snd_free;
-    if (room >= 65536)
-        wire__send(65536, 0);
+    if (room >= 32768)
+        wire__send(32768, 0);
     for (;;) {
         wire__fill();
         if (w.q_n == 0)
@@ -120,6 +120,7 @@ static uint32_t flight(void)
 static void begin(const tcpsm_cc *cc, int timestamps, double ms)
 {
     START();
+    w.p.no_laws = 1; /* thousands of ACKs; others ask for the laws */
     first = next_ = 0;
     w.cfg.cc = cc;
     w.cfg.flags &= ~(uint32_t)TCPSM_NO_SCALE;

@@ -997,14 +997,14 @@ static uint32_t any(uint64_t *seed, uint32_t below)
 TEST(never_more_than_before)
 {
     uint64_t seed = 5;
-    uint32_t run, k;
-    for (run = 0; run < 24; run++) {
-        uint32_t highest = 10000, high, lost = 0;
+    uint32_t run, k, lost = 0;
+    for (run = 0; run < 8; run++) {
+        uint32_t highest = 10000, high;
         CONTEXT("run %u", run);
         established(SACK | (run & 1 ? TS : 0));
         w.p.no_laws = 1;
         high = ssthresh();
-        for (k = 0; k < 400; k++) {
+        for (k = 0; k < 300; k++) {
             struct tcpsm_info a, b;
             char text[200];
             uint64_t undos = COUNT(undone);
@@ -1056,8 +1056,8 @@ TEST(never_more_than_before)
             if (any(&seed, 10) == 0)
                 w.p.now += any(&seed, 2000000);
         }
-        CHECK_GT(lost, 0u);
     }
+    CHECK_GT(lost, 20u);
 }
 
 /* ---- on a path ---------------------------------------------------------- */
@@ -1102,7 +1102,7 @@ TEST(RFC4015_the_delay_jumps)
         CHECK_EQ(n.timeouts, 0);
         CHECK_EQ(n.retransmits, 0);
         p.net.link[PAIR_A].delay_us = p.net.link[PAIR_B].delay_us = 600000;
-        pair_run(&p, 20 * PAIR_SECOND);
+        pair_run(&p, 8 * PAIR_SECOND);
         CHECK_GE(n.timeouts, 1u);
         CHECKF(n.timeouts <= 3, "%u timeouts", (unsigned)n.timeouts);
         CHECKF(n.undone >= 1, "nothing undone after %u timeouts",
@@ -1142,7 +1142,7 @@ TEST(RFC4015_a_queue_overflows)
         p.net.link[PAIR_A].queue_bytes = 30000;
         CHECK(pair_connect(&p));
         p.flow[PAIR_A].total = 100000000;
-        pair_run(&p, 3 * PAIR_SECOND);
+        pair_run(&p, 3 * PAIR_SECOND / 2);
         tcpsm_status(&p.c[PAIR_A], &i);
         high = i.ssthresh;
         CHECK_GT(p.net.link[PAIR_A].stats.queue_drops, 20u);
