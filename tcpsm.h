@@ -326,7 +326,8 @@ struct tcpsm_counters {
    microseconds.
      init     ESTABLISHED was reached
      acked    new data was acknowledged, outside fast recovery; or, with
-              `acked` 0, SACKed, which gives an RTT sample
+              `acked` 0, SACKed, which gives an RTT sample, or the peer's
+              window is closed (app_limited)
      loss     fast recovery begins: set ssthresh (PRR steers cwnd)
      timeout  the retransmission timer fired: set ssthresh and cwnd
      idle     nothing was sent for an RTO (RFC 5681 s4.1)
@@ -7240,10 +7241,11 @@ TCPSM__FN void tcpsm__persist_fires(tcpsm_conn *c)
 {
     struct tcpsm__runs r = tcpsm__runs_of(c);
     tcpsm_cc_event e;
-    if (c->probes == 0 && (c->more & TCPSM__M_SENT)) { /* as when idle */
+    if (c->probes == 0 && (c->more & TCPSM__M_SENT)) {
         c->flags2 &= ~TCPSM__N_UNDO;
         tcpsm__cc_event(c, &e);
-        tcpsm__cc(c, TCPSM__CC_IDLE, &e);
+        e.app_limited = 1; /* RFC9438-1, s5.8: time that does not count */
+        tcpsm__cc(c, TCPSM__CC_ACKED, &e);
     }
     if (c->probes < 255)
         c->probes++;
