@@ -124,6 +124,7 @@ DAMAGE(73, RICH, c->flags2 |= TCPSM__N_TLP;
        c->u.open.tlp_end = c->snd_nxt + 1)
 DAMAGE(74, RICH, c->flags |= TCPSM__F_RECOVERY; c->flags2 |= TCPSM__N_LOSS)
 DAMAGE(75, RICH, c->pace = 0)
+DAMAGE(76, RICH, c->flags2 |= TCPSM__N_UNDO; c->flags |= TCPSM__F_SND_URG)
 
 /* Every number in the source is in this file. */
 TEST(every_number_has_a_test)
