@@ -131,9 +131,9 @@ TEST(law_9_forged_syn_ack)
 TEST(RFC9768_s3_1_5_two_kinds_and_an_active_open)
 {
     START();
-    w.cfg.flags = WIRE_PLAIN & ~(uint32_t)TCPSM_NO_ECN;
+    w.cfg.flags = (WIRE_PLAIN & ~(uint32_t)TCPSM_NO_ECN) | TCPSM_ECN;
     OPEN();
-    OUT("S 0 mss *");
+    OUT("SEC 0 mss *");
     IN("SEC 0 mss 1000");
     OUT("SAE 0 ack 1 mss *");
     STATE(TCPSM_SYN_RECEIVED);
@@ -216,6 +216,31 @@ TEST(RFC7413_7_a_small_mss_in_the_entry)
     o.buf = buf;
     o.cap = sizeof buf;
     CHECK_LE(tcpsm_output(w.c, &o, w.p.now), 1480);
+}
+
+/* ---- blobs ------------------------------------------------------------ */
+
+/* Law 11: what only RACK and its probes clear, only they may have: without
+   SACK nothing would end a probe or a reordering timer. */
+TEST(law_11_recovery_without_sack)
+{
+    loss_config();
+    w.cfg.flags |= TCPSM_NO_SACK;
+    loss_open("");
+    SEND(3000);
+    CHECK_EQ(stream_drain(), 3);
+    CHECK_EQ(tcpsm_check(w.c), 0);
+    w.c->flags2 |= TCPSM__N_TLP;
+    w.c->u.open.tlp_end = w.c->snd_nxt;
+    CHECK_NE(tcpsm_check(w.c), 0);
+    w.c->flags2 &= ~TCPSM__N_TLP;
+    w.c->u.open.tlp_end = 0;
+    CHECK_EQ(tcpsm_check(w.c), 0);
+    w.c->flags2 |= TCPSM__N_REO;
+    w.c->more = (uint8_t)((w.c->more & ~TCPSM__M_KIND) | TCPSM__RTX_REO);
+    CHECK_NE(tcpsm_check(w.c), 0);
+    w.ready = 0;
+    START(); /* that connection is spoilt */
 }
 
 /* ---- path MTU probes -------------------------------------------------- */
