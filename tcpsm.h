@@ -2000,7 +2000,7 @@ struct tcpsm__delivery {
     uint32_t bytes;     /* delivered now, and not before */
     uint32_t sacked;    /* of those, by SACK */
     uint32_t xmit, end; /* the latest sent of them: RACK's segment */
-    uint32_t rtt;       /* its round-trip time */
+    uint32_t rtt;       /* its round-trip time; 0: not known */
     uint32_t sample;    /* RTT of the newest segment that Karn allows */
     uint32_t least;     /* the least of those SACKed now; 0: none */
     uint8_t has_echo, found, has_sample, exact;
@@ -2448,15 +2448,16 @@ TCPSM__FN void tcpsm__run_delivered(const struct tcpsm__runs *r, uint32_t i,
     } else if (d->now - last < d->min_rtt) {
         return;
     }
-    if (m & TCPSM__R_MULTI)
-        last = r->first[i]; /* nobody knows better */
+    if ((m & TCPSM__R_MULTI) && (m & TCPSM__R_RETX))
+        last = r->first[i]; /* nobody knows better; what was sent once was
+                               sent in the order of its octets */
     if (d->found && (tcpsm__seq_lt(last, d->xmit) ||
                      (last == d->xmit && tcpsm__seq_lt(end, d->end))))
         return;
     d->found = 1;
     d->xmit = last;
     d->end = end;
-    d->rtt = d->now - r->first[i];
+    d->rtt = m & TCPSM__R_MULTI ? 0 : tcpsm__max(d->now - r->first[i], 1);
 }
 
 /* The lesser, where 0 is none. */
@@ -2788,7 +2789,7 @@ TCPSM__FN uint32_t tcpsm__cubic_at(const tcpsm_cc_state *s, uint32_t now,
                                    uint32_t mss)
 {
     int32_t d = (int32_t)(now - s->w[1]);
-    uint32_t x = tcpsm__cubed(d < 0 ? (uint32_t)-d : (uint32_t)d, mss);
+    uint32_t x = tcpsm__cubed(d < 0 ? 0u - (uint32_t)d : (uint32_t)d, mss);
     if (d >= 0)
         return tcpsm__min(s->w[0] + x, TCPSM__MAX_CWND);
     return s->w[0] > x ? s->w[0] - x : 0;
@@ -5934,7 +5935,10 @@ TCPSM__FN void tcpsm__rack_take(tcpsm_conn *c,
         c->rack_xmit = d->xmit;
         c->rack_end = d->end;
     }
-    c->rack_rtt = tcpsm__size_enc(tcpsm__max(d->rtt, 1));
+    if (d->rtt != 0)
+        c->rack_rtt = tcpsm__size_enc(d->rtt);
+    else if (c->rack_rtt == 0)
+        c->rack_rtt = tcpsm__size_enc(c->srtt);
 }
 
 /* --- path MTU discovery without ICMP (RFC 4821, RFC 8899) --- */
@@ -6040,7 +6044,9 @@ TCPSM__FN uint32_t tcpsm__probe_out(const tcpsm_conn *c)
 }
 
 /* The text of a probe to send instead of the next segment; 0: none. There
-   must be a segment behind it, whose SACK will tell of its loss. */
+   must be a segment behind it, whose SACK will tell of its loss. It may go
+   past cwnd by what it is larger than a segment: the window has no room for
+   it otherwise while the ACK clock runs (RFC 4821 s7.4). */
 TCPSM__FN uint32_t tcpsm__probe_len(const tcpsm_conn *c)
 {
     uint32_t size = tcpsm__next_mtu(c), n, flight = tcpsm__flight(c);
@@ -6049,9 +6055,9 @@ TCPSM__FN uint32_t tcpsm__probe_len(const tcpsm_conn *c)
     n = size - tcpsm__packet(c, 0);
     if (tcpsm__unsent(c) < n + tcpsm__full(c) ||
         tcpsm__window_left(c, c->snd_nxt) < n + tcpsm__full(c) ||
-        flight + n + tcpsm__full(c) > c->cc.cwnd ||
-        tcpsm__sack_blocks(c) != 0 || tcpsm__is(c, TCPSM__F_EOR) ||
-        tcpsm__probe_out(c) != 0)
+        flight + tcpsm__full(c) > c->cc.cwnd ||
+        n + tcpsm__full(c) > c->cc.cwnd || tcpsm__sack_blocks(c) != 0 ||
+        tcpsm__is(c, TCPSM__F_EOR) || tcpsm__probe_out(c) != 0)
         return 0;
     return n;
 }
@@ -6272,8 +6278,10 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     marked = tcpsm__ecn_ack(c, s, flight, d.bytes);
     if (dsack)
         wider = tcpsm__dsacked(c, s);
-    if (d.probe != 0)
+    if (d.probe != 0) {
         tcpsm__probe_arrived(c, d.probe);
+        e.mss = tcpsm__smss(c);
+    }
     tcpsm__tlp_ack(c, s, acked, flight);
     if (d.original)
         tcpsm__undo(c); /* an echo from before it was sent again */
@@ -6450,6 +6458,9 @@ TCPSM__FN void tcpsm__take_ack(tcpsm_conn *c, const struct tcpsm__seg *s)
         return;
     }
 #if !TCPSM__TINY
+    if (ahead == 0 && tcpsm__is2(c, TCPSM__N_ACE) &&
+        tcpsm__is(c, TCPSM__F_ACE_3RD) && tcpsm__is(c, TCPSM__F_PASSIVE))
+        (void)tcpsm__ecn_ack(c, s, 0, 0); /* a stack's handshake */
     if (tcpsm__sack_on(c))
         tcpsm__ack_sack(c, s);
     else
@@ -7773,7 +7784,8 @@ TCPSM__FN tcpsm_ret tcpsm__do_data(tcpsm_conn *c, tcpsm_out *out)
     tcpsm__after_idle(c);
 #if !TCPSM__TINY
     if (tcpsm__is2(c, TCPSM__N_RAISE) &&
-        (uint16_t)((uint16_t)(c->now >> 20) - c->pmtu) < 0x8000u)
+        (uint16_t)(c->pmtu - (uint16_t)(c->now >> 20) - 1u) >=
+            TCPSM__RAISE_AFTER)
         tcpsm__search_mtu(c, tcpsm__most_mtu(c) + TCPSM__MTU_STEP);
     n = tcpsm__probe_len(c);
     if (n != 0 && n <= tcpsm__fit(c, out)) {
@@ -9182,6 +9194,9 @@ TCPSM__FN int tcpsm__check_recovery(const tcpsm_conn *c)
     if (tcpsm__is2(c, TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2) &&
         !tcpsm__is2(c, TCPSM__N_LOSS))
         return 72;
+    if (tcpsm__is2(c, TCPSM__N_TLP | TCPSM__N_REO | TCPSM__N_TLP_DUE) &&
+        !tcpsm__sack_on(c))
+        return 73;
     if (tcpsm__is2(c, TCPSM__N_TLP) &&
         (tcpsm__prr_on(c) ||
          c->u.open.tlp_end - c->snd_una > tcpsm__outstanding(c)))
