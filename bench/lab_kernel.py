@@ -55,6 +55,9 @@ class Row:
         if loss >= 5:
             self.kinds.append("nosack")
         self.grid = burst == 1 and rtt >= 20
+        # Segments of this row that PAWS drops for each retransmission: see
+        # NOTES. From one on, no goal is held against it.
+        self.goal = rate / 12 * reorder / 100 * held < 1
         # At longer round trips it is the window of 5 segments, which is all
         # that 5 % random loss allows, that limits, not recovery.
         self.sack_goal = loss >= 5 and rtt < 20
@@ -138,13 +141,11 @@ def grid():
     rows = [Row(rate, rtt, loss) for loss in (0, 0.1, 1, 5)
             for rate in (10, 100) for rtt in (20, 100)]
     # Held back by up to a fifth of the round trip: dozens of segments at the
-    # higher rate. Not longer: a retransmission that raises TS.Recent turns
-    # what is late into losses (PAWS, RFC 7323 s5), on average rate * part *
-    # time of them, and when that is more than one there is no end of it.
+    # higher rate.
     rows += [Row(10, 2, 5), Row(10, 20, 5, burst=4), Row(100, 100, 5, burst=4)]
     rows += [Row(10, 20, 0, 2, 4), Row(10, 100, 0, 2, 20),
              Row(100, 20, 0, 2, 4), Row(100, 100, 0, 1, 5),
-             Row(100, 20, 0.1, 2, 4)]
+             Row(100, 20, 0.1, 2, 4), Row(100, 100, 0, 2, 20)]
     return rows
 
 
@@ -278,6 +279,8 @@ class Lab:
             row.done = True
 
     def widest(self, row):
+        if not row.goal:
+            return 0 if len(row.common()) >= 8 else math.inf
         if "linux-linux" not in row.kinds:
             if not row.grid:
                 return 0 if len(row.common()) >= 16 else math.inf
@@ -401,11 +404,12 @@ application got in {time} s from the handshake on, slow start included; ± is a
 95 % interval. The ratios are of means over paired runs. A row is repeated, at
 least four times, until the intervals of both ratios are within 5 %.
 
-Not in the table: segments late by more than their share. A retransmission that
-raises TS.Recent makes the receiver drop what was sent before it and comes after
-it (PAWS, RFC 7323 section 5), and when rate, part and lateness multiply to more
-than one segment, as with 2 % by 20 ms at 100 Mbit/s, each loss breeds the next
-and the window collapses, Linux's too.
+The last row is beyond the goals: tcpsm loses it. A retransmission that raises
+TS.Recent makes the receiver drop what was sent before it and comes after it
+(PAWS, RFC 7323 section 5). When rate, part and lateness multiply to more than
+one segment, each loss breeds the next and the window collapses, Linux's too.
+In these runs Linux's slow start ended before it filled the queue and tcpsm's
+often did not, so that tcpsm's first loss, and the collapse, came earlier.
 
 """
 SACK_NOTES = """\
@@ -466,8 +470,10 @@ def evaluate(rows, args):
                 break
             r = row.ratio(kind)
             cells.append(ratio_cell(r))
-            means.append(r[0])
             entry["ratio"][kind] = r
+            if not row.goal:
+                continue
+            means.append(r[0])
             if not r[0] - r[1] >= 0.9:
                 missed.append(f"{row.name} {kind}: {ratio_cell(r)}, lower "
                               f"bound {r[0] - r[1]:.2f} < 0.9")
@@ -491,7 +497,7 @@ def evaluate(rows, args):
                     "sender: tcpsm / Linux", "receiver: tcpsm / Linux"],
                    body)
     mean = statistics.mean(means) if means else math.nan
-    lines += ["", f"Mean of the ratios: {mean:.3f}."]
+    lines += ["", f"Mean of the ratios, but for rows without a goal: {mean:.3f}."]
     if not mean >= 1.0:
         missed.append(f"mean of the ratios {mean:.3f} < 1.0")
     at = len(lines)
