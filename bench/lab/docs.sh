@@ -37,14 +37,18 @@ while IFS= read -r line; do
         name=${line#<!-- lab }
         name=${name% -->}
         echo "$line"
+        skip=1
         if [ "$name" = kernel ]; then # make lab-kernel writes markdown
-            [ ! -s build/lab_kernel.md ] || cat build/lab_kernel.md
+            if [ -s build/lab_kernel.md ]; then
+                cat build/lab_kernel.md
+            else
+                skip= # what is there stays
+            fi
         else
             echo '```text'
             block "$name"
             echo '```'
         fi
-        skip=1
         ;;
     "<!-- end -->")
         echo "$line"
