@@ -41,8 +41,7 @@ static tcpsm_ret watched(tcpsm_conn *c, tcpsm_out *out, tcpsm_time now)
 
 __attribute__((destructor)) static void report(void)
 {
-    fprintf(stderr,
-            "ecn_bulk: ecn %d fast_open %d ce %llu reductions %llu\n",
+    fprintf(stderr, "ecn_bulk: ecn %d fast_open %d ce %llu reductions %llu\n",
             last.ecn, last.fast_open, (unsigned long long)seen.ce,
             (unsigned long long)seen.ecn_reductions);
 }
