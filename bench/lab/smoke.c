@@ -674,8 +674,7 @@ static void row_inline(void)
         if (got[1] / got[0] < least)
             least = got[1] / got[0];
     }
-    verdict(least >= 0.9, "inline-tables",
-            "at least 0.90 of largest tables'",
+    verdict(least >= 0.9, "inline-tables", "at least 0.90 of largest tables'",
             "%.2f times their goodput, worst of %d", least, (int)i);
 }
 
