@@ -5623,7 +5623,7 @@ TCPSM__FN void tcpsm__sample(tcpsm_conn *c, uint32_t r, int exact, uint32_t n)
     c->rttvar = t.rttvar;
     c->backoff = 0;
     c->flags2 |= TCPSM__N_SAMPLED;
-    if (exact || r < c->min_rtt) /* no sample is too short */
+    if (exact || c->min_rtt == 0 || r < c->min_rtt) /* none is too short */
         tcpsm__min_sample(c, tcpsm__max(r, 1));
     TCPSM_TRACE(c, TCPSM_TRACE_RTT, r, c->srtt);
 }
@@ -6066,7 +6066,8 @@ TCPSM__FN uint32_t tcpsm__probe_len(const tcpsm_conn *c)
 TCPSM__FN int tcpsm__black_hole(const tcpsm_conn *c)
 {
     return c->probes == 2 && tcpsm__synchronized(c) &&
-           !tcpsm__is2(c, TCPSM__N_NO_PROBE) && c->mtu > tcpsm__base_mtu(c) &&
+           !tcpsm__is2(c, TCPSM__N_NO_PROBE) &&
+           tcpsm__packet(c, tcpsm__smss(c)) > tcpsm__base_mtu(c) &&
            tcpsm__packet(c, tcpsm__outstanding(c)) > tcpsm__base_mtu(c);
 }
 
@@ -6186,7 +6187,7 @@ TCPSM__FN int tcpsm__frto(tcpsm_conn *c, uint32_t acked,
             tcpsm__is(c, TCPSM__F_FORCE) ||
             (r.n != 0 && (r.meta[0] & TCPSM__R_RETX) &&
              !(r.meta[0] & TCPSM__R_LOST)) ||
-            tcpsm__unsent(c) < tcpsm__full(c) ||
+            tcpsm__unsent(c) < tcpsm__full(c) || tcpsm__is(c, TCPSM__F_EOR) ||
             tcpsm__window_left(c, c->snd_nxt) < mss)
             return 0; /* conventional */
         c->recover = c->snd_nxt;
@@ -7252,7 +7253,8 @@ TCPSM__FN void tcpsm__persist_fires(tcpsm_conn *c)
 {
     struct tcpsm__runs r = tcpsm__runs_of(c);
     tcpsm_cc_event e;
-    if (c->probes == 0 && (c->more & TCPSM__M_SENT)) {
+    if (c->probes == 0 && (c->more & TCPSM__M_SENT) &&
+        !tcpsm__is(c, TCPSM__F_RECOVERY)) {
         c->flags2 &= ~TCPSM__N_UNDO;
         tcpsm__cc_event(c, &e);
         e.app_limited = 1; /* RFC9438-1, s5.8: time that does not count */
@@ -8797,11 +8799,11 @@ TCPSM__FN tcpsm_ret tcpsm__attach_tables(tcpsm_conn *c, void *mem,
     uint32_t runs = TCPSM_RUNS, ranges = TCPSM_RANGES;
     uint32_t least = tcpsm__max(runs, ranges);
     uint8_t n = tcpsm__lent_fit(len);
-    if (mem != NULL && n < least)
-        return TCPSM_E_ARG;
     if (mem != NULL) {
         runs = n <= 128 ? n : 128 + (n - 128u) * 16;
         ranges = tcpsm__min(runs, 255);
+        if (runs < least)
+            return TCPSM_E_ARG;
     }
     if (c->ranges_n > ranges)
         return TCPSM_E_STATE;
@@ -9060,7 +9062,7 @@ TCPSM__FN int tcpsm__check_tables(const tcpsm_conn *c)
     uint32_t least = tcpsm__max(TCPSM_RUNS, TCPSM_RANGES);
     if ((c->table_cap == 0) != (c->p.tables == NULL))
         return 20;
-    if (c->table_cap != 0 && c->table_cap < least)
+    if (c->table_cap != 0 && tcpsm__lent_runs(c) < least)
         return 21;
     r = tcpsm__runs_in(c);
     g = tcpsm__ranges_in(c);
@@ -9694,6 +9696,8 @@ TCPSM__FN void tcpsm__import_recovery(tcpsm_conn *c, const uint8_t *p,
     if (tcpsm__blob_find(p, n, TCPSM__TAG_PACE, &e) && e.len == 4 &&
         (c->timers & TCPSM__T_PACE))
         c->pace_at = tcpsm__now32(c) + (tcpsm__get32(e.p) & 0xFFFFFFu);
+    else
+        c->timers = (uint8_t)(c->timers & ~TCPSM__T_PACE);
     if (tcpsm__blob_find(p, n, TCPSM__TAG_MTU, &e) && e.len == 2) {
         c->pmtu = tcpsm__get16(e.p);
         if (tcpsm__is2(c, TCPSM__N_RAISE))
