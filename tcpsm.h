@@ -2000,10 +2000,11 @@ struct tcpsm__delivery {
     uint32_t bytes;     /* delivered now, and not before */
     uint32_t sacked;    /* of those, by SACK */
     uint32_t xmit, end; /* the latest sent of them: RACK's segment */
-    uint32_t rtt;       /* its round-trip time; 0: not known */
+    uint32_t rtt;       /* its round-trip time */
     uint32_t sample;    /* RTT of the newest segment that Karn allows */
     uint32_t least;     /* the least of those SACKed now; 0: none */
     uint8_t has_echo, found, has_sample, exact;
+    uint8_t rough;     /* rtt is that at least */
     uint8_t dsack;     /* the echo is of something that came twice */
     uint8_t reordered; /* never sent again, and below fack */
     uint8_t fresh;     /* something never sent again */
@@ -2457,7 +2458,8 @@ TCPSM__FN void tcpsm__run_delivered(const struct tcpsm__runs *r, uint32_t i,
     d->found = 1;
     d->xmit = last;
     d->end = end;
-    d->rtt = m & TCPSM__R_MULTI ? 0 : tcpsm__max(d->now - r->first[i], 1);
+    d->rough = (m & TCPSM__R_MULTI) != 0;
+    d->rtt = tcpsm__max(d->now - (d->rough ? last : r->first[i]), 1);
 }
 
 /* The lesser, where 0 is none. */
@@ -5808,11 +5810,10 @@ TCPSM__FN void tcpsm__leave_recovery(tcpsm_conn *c)
 #if !TCPSM__TINY
 /* The reduction was for nothing (RFC 4015, RFC 5682 s4, RFC9438-11): cwnd
    and ssthresh are what they were, and nothing is lost. Never more than
-   that, so a peer that lies gains what it had. */
-TCPSM__FN void tcpsm__undo(tcpsm_conn *c)
+   that, so a peer that lies gains what it had. e is filled in anew. */
+TCPSM__FN void tcpsm__undo(tcpsm_conn *c, tcpsm_cc_event *e)
 {
     struct tcpsm__runs r = tcpsm__runs_of(c);
-    tcpsm_cc_event e;
     uint32_t ssthresh = tcpsm__size_dec(c->prior_ssthresh);
     if (!tcpsm__is2(c, TCPSM__N_UNDO))
         return;
@@ -5829,8 +5830,8 @@ TCPSM__FN void tcpsm__undo(tcpsm_conn *c)
     c->recover = c->snd_una - 1; /* the backoff stays until a sample comes */
     c->cc.cwnd = tcpsm__max(c->cc.cwnd, tcpsm__size_dec(c->prior_cwnd));
     c->cc.ssthresh = tcpsm__max(c->cc.ssthresh, ssthresh);
-    tcpsm__cc_event(c, &e);
-    tcpsm__cc(c, TCPSM__CC_UNDO, &e);
+    tcpsm__cc_event(c, e);
+    tcpsm__cc(c, TCPSM__CC_UNDO, e);
     TCPSM__COUNT(c, undone, 1);
 }
 
@@ -5862,7 +5863,8 @@ TCPSM__FN int tcpsm__was_again(const tcpsm_conn *c,
 
 /* RFC8985-8: a wider window for reordering, once a round (then 1). And a
    retransmission that was not needed: when none was, undo. */
-TCPSM__FN int tcpsm__dsacked(tcpsm_conn *c, const struct tcpsm__seg *s)
+TCPSM__FN int tcpsm__dsacked(tcpsm_conn *c, const struct tcpsm__seg *s,
+                             tcpsm_cc_event *e)
 {
     uint32_t mult = tcpsm__max(c->reo & 15u, 1);
     int wider = 0;
@@ -5888,7 +5890,7 @@ TCPSM__FN int tcpsm__dsacked(tcpsm_conn *c, const struct tcpsm__seg *s)
         return wider;
     c->undo_n--;
     if (c->undo_n == 0)
-        tcpsm__undo(c);
+        tcpsm__undo(c, e);
     return wider;
 }
 
@@ -5926,6 +5928,7 @@ TCPSM__FN struct tcpsm__rack tcpsm__rack_of(const tcpsm_conn *c)
 TCPSM__FN void tcpsm__rack_take(tcpsm_conn *c,
                                 const struct tcpsm__delivery *d)
 {
+    uint32_t rtt;
     if (d->reordered)
         c->flags2 |= TCPSM__N_REORDER;
     if (!d->found)
@@ -5935,10 +5938,11 @@ TCPSM__FN void tcpsm__rack_take(tcpsm_conn *c,
         c->rack_xmit = d->xmit;
         c->rack_end = d->end;
     }
-    if (d->rtt != 0)
-        c->rack_rtt = tcpsm__size_enc(d->rtt);
-    else if (c->rack_rtt == 0)
-        c->rack_rtt = tcpsm__size_enc(c->srtt);
+    rtt = d->rtt;
+    if (d->rough)
+        rtt = tcpsm__max(rtt, c->rack_rtt != 0 ? tcpsm__size_dec(c->rack_rtt)
+                                               : c->srtt);
+    c->rack_rtt = tcpsm__size_enc(rtt);
 }
 
 /* --- path MTU discovery without ICMP (RFC 4821, RFC 8899) --- */
@@ -6172,7 +6176,7 @@ TCPSM__FN void tcpsm__tlp_ack(tcpsm_conn *c, const struct tcpsm__seg *s,
 /* RFC 5682 s3.1 with SACK, s2.1 without. Returns 1 if that is all that this
    ACK does to the window. */
 TCPSM__FN int tcpsm__frto(tcpsm_conn *c, uint32_t acked,
-                          const struct tcpsm__delivery *d)
+                          const struct tcpsm__delivery *d, tcpsm_cc_event *e)
 {
     struct tcpsm__runs r = tcpsm__runs_of(c);
     uint32_t mss = tcpsm__smss(c);
@@ -6202,7 +6206,7 @@ TCPSM__FN int tcpsm__frto(tcpsm_conn *c, uint32_t acked,
         c->cc.cwnd = 3 * mss; /* two round trips have gone by */
         return 0;
     }
-    tcpsm__undo(c);
+    tcpsm__undo(c, e);
     return 1;
 }
 
@@ -6251,8 +6255,9 @@ TCPSM__FN void tcpsm__scoreboard(tcpsm_conn *c, const struct tcpsm__seg *s,
     tcpsm__runs_put(c, &r);
 }
 
-/* An ACK, on a connection with SACK: RFC 8985 s6.2, RFC 9937 s6.2. */
-TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
+/* An ACK, on a connection with SACK: RFC 8985 s6.2, RFC 9937 s6.2. Apart, as
+   the other two that an ACK may lead to, so that only one frame is there. */
+TCPSM__APART void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
     struct tcpsm__delivery d;
     tcpsm_cc_event e;
@@ -6278,16 +6283,16 @@ TCPSM__FN void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     tcpsm__rack_take(c, &d);
     marked = tcpsm__ecn_ack(c, s, flight, d.bytes);
     if (dsack)
-        wider = tcpsm__dsacked(c, s);
+        wider = tcpsm__dsacked(c, s, &e);
     if (d.probe != 0) {
         tcpsm__probe_arrived(c, d.probe);
         e.mss = tcpsm__smss(c);
     }
     tcpsm__tlp_ack(c, s, acked, flight);
     if (d.original)
-        tcpsm__undo(c); /* an echo from before it was sent again */
+        tcpsm__undo(c, &e); /* an echo from before it was sent again */
     if (tcpsm__is2(c, TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2) &&
-        tcpsm__frto(c, acked, &d))
+        tcpsm__frto(c, acked, &d, &e))
         marked = 1; /* that is all that it does to the window */
     if (d.sacked != 0) {
         segs = 1 + (d.sacked - 1) / e.mss;
@@ -6341,7 +6346,7 @@ TCPSM__FN void tcpsm__recovery_ack(tcpsm_conn *c, uint32_t acked)
 }
 
 /* SND.UNA < SEG.ACK =< SND.NXT, without SACK */
-TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
+TCPSM__APART void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
     uint32_t flight = tcpsm__outstanding(c), acked = s->ack - c->snd_una;
     struct tcpsm__runs r = tcpsm__runs_of(c);
@@ -6360,8 +6365,8 @@ TCPSM__FN void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
 #if !TCPSM__TINY
     marked = tcpsm__ecn_ack(c, s, flight, d.bytes);
     if (d.original)
-        tcpsm__undo(c);
-    if (tcpsm__frto(c, acked, &d))
+        tcpsm__undo(c, &e);
+    if (tcpsm__frto(c, acked, &d, &e))
         return;
 #endif
     if (tcpsm__is(c, TCPSM__F_RECOVERY)) {
@@ -6391,7 +6396,7 @@ TCPSM__FN int tcpsm__is_dupack(const tcpsm_conn *c,
 
 /* RFC5681-11, -12, -13 and RFC 6582 s3.2 step 1: `recover` keeps one
    window's losses from starting two recoveries. */
-TCPSM__FN void tcpsm__dupack(tcpsm_conn *c, const struct tcpsm__seg *s)
+TCPSM__APART void tcpsm__dupack(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
     struct tcpsm__runs r;
     tcpsm_cc_event e;
@@ -6399,7 +6404,7 @@ TCPSM__FN void tcpsm__dupack(tcpsm_conn *c, const struct tcpsm__seg *s)
 #if !TCPSM__TINY
     struct tcpsm__delivery d;
     memset(&d, 0, sizeof d);
-    (void)tcpsm__frto(c, 0, &d);
+    (void)tcpsm__frto(c, 0, &d, &e);
 #endif
     (void)s;
     if (c->dupacks < 255)
