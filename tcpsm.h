@@ -4147,9 +4147,8 @@ TCPSM__FN uint8_t tcpsm__acc_fields(const tcpsm_conn *c)
 /* The network marked what we sent: slower, once a round (RFC3168-7). With
    one segment in the window the timer sets the pace (RFC3168-8). */
 TCPSM__FN void tcpsm__ecn_react(tcpsm_conn *c, uint32_t flight,
-                                uint32_t ce_bytes)
+                                uint32_t ce_bytes, tcpsm_cc_event *e)
 {
-    tcpsm_cc_event e;
     if (tcpsm__is(c, TCPSM__F_RECOVERY) || tcpsm__is2(c, TCPSM__N_LOSS))
         return;
     if (tcpsm__sack_on(c)) {
@@ -4163,14 +4162,14 @@ TCPSM__FN void tcpsm__ecn_react(tcpsm_conn *c, uint32_t flight,
         c->flags2 |= TCPSM__N_DSACKED;
         c->u.open.round_end = c->snd_nxt;
     }
-    tcpsm__cc_event(c, &e);
-    if (c->cc.cwnd <= e.mss) {
+    tcpsm__cc_event(c, e);
+    if (c->cc.cwnd <= e->mss) {
         c->pace_at = tcpsm__now32(c) + tcpsm__rto(c);
         c->timers |= TCPSM__T_PACE;
     }
-    e.flight = tcpsm__min(flight, c->cc.cwnd);
-    e.ce_bytes = ce_bytes;
-    tcpsm__cc(c, TCPSM__CC_ECN, &e);
+    e->flight = tcpsm__min(flight, c->cc.cwnd);
+    e->ce_bytes = ce_bytes;
+    tcpsm__cc(c, TCPSM__CC_ECN, e);
     c->flags2 &= ~TCPSM__N_UNDO;
     TCPSM__COUNT(c, ecn_reductions, 1);
     tcpsm__tell_cwr(c);
@@ -4218,7 +4217,8 @@ TCPSM__FN void tcpsm__ace_third(tcpsm_conn *c, const struct tcpsm__seg *s)
 
 /* What an ACK says about marks; 1: it says that there were some. */
 TCPSM__FN int tcpsm__ecn_marked(tcpsm_conn *c, const struct tcpsm__seg *s,
-                                uint32_t flight, uint32_t delivered)
+                                uint32_t flight, uint32_t delivered,
+                                tcpsm_cc_event *e)
 {
     uint32_t n, bytes = 0;
     if (s->flags & TCPSM__SYN)
@@ -4226,7 +4226,7 @@ TCPSM__FN int tcpsm__ecn_marked(tcpsm_conn *c, const struct tcpsm__seg *s,
     if (tcpsm__is2(c, TCPSM__N_ECN)) {
         if (!(s->flags & TCPSM__ECE))
             return 0;
-        tcpsm__ecn_react(c, flight, delivered);
+        tcpsm__ecn_react(c, flight, delivered, e);
         return 1;
     }
     if (!tcpsm__is2(c, TCPSM__N_ACE))
@@ -4243,15 +4243,17 @@ TCPSM__FN int tcpsm__ecn_marked(tcpsm_conn *c, const struct tcpsm__seg *s,
     n = tcpsm__ace_marks(c, s, delivered, &bytes);
     if (n == 0 || tcpsm__is2(c, TCPSM__N_DEAF))
         return 0;
-    tcpsm__ecn_react(c, flight, bytes);
+    tcpsm__ecn_react(c, flight, bytes, e);
     return 1;
 }
 
-/* RFC 4015 s3.4: with a mark, no reduction is taken back. */
+/* RFC 4015 s3.4: with a mark, no reduction is taken back. e is filled in anew
+   when there was one; not looked at when nothing was delivered. */
 TCPSM__FN int tcpsm__ecn_ack(tcpsm_conn *c, const struct tcpsm__seg *s,
-                             uint32_t flight, uint32_t delivered)
+                             uint32_t flight, uint32_t delivered,
+                             tcpsm_cc_event *e)
 {
-    int marked = tcpsm__ecn_marked(c, s, flight, delivered);
+    int marked = tcpsm__ecn_marked(c, s, flight, delivered, e);
     if (marked)
         c->flags2 &= ~(TCPSM__N_UNDO | TCPSM__N_FRTO_1 | TCPSM__N_FRTO_2);
     return marked;
@@ -6281,7 +6283,7 @@ TCPSM__APART void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
             return; /* RFC5681-4: the handshake grows nothing */
     }
     tcpsm__rack_take(c, &d);
-    marked = tcpsm__ecn_ack(c, s, flight, d.bytes);
+    marked = tcpsm__ecn_ack(c, s, flight, d.bytes, &e);
     if (dsack)
         wider = tcpsm__dsacked(c, s, &e);
     if (d.probe != 0) {
@@ -6363,7 +6365,7 @@ TCPSM__APART void tcpsm__ack_new(tcpsm_conn *c, const struct tcpsm__seg *s)
     if (opening)
         return; /* RFC5681-4: the handshake grows nothing */
 #if !TCPSM__TINY
-    marked = tcpsm__ecn_ack(c, s, flight, d.bytes);
+    marked = tcpsm__ecn_ack(c, s, flight, d.bytes, &e);
     if (d.original)
         tcpsm__undo(c, &e);
     if (tcpsm__frto(c, acked, &d, &e))
@@ -6459,14 +6461,14 @@ TCPSM__FN void tcpsm__take_ack(tcpsm_conn *c, const struct tcpsm__seg *s)
         tcpsm__established(c);
 #if !TCPSM__TINY
         if (tcpsm__is2(c, TCPSM__N_ACE))
-            (void)tcpsm__ecn_ack(c, s, 0, 0);
+            (void)tcpsm__ecn_ack(c, s, 0, 0, NULL);
 #endif
         return;
     }
 #if !TCPSM__TINY
     if (ahead == 0 && tcpsm__is2(c, TCPSM__N_ACE) &&
         tcpsm__is(c, TCPSM__F_ACE_3RD) && tcpsm__is(c, TCPSM__F_PASSIVE))
-        (void)tcpsm__ecn_ack(c, s, 0, 0); /* a stack's handshake */
+        (void)tcpsm__ecn_ack(c, s, 0, 0, NULL); /* a stack's handshake */
     if (tcpsm__sack_on(c))
         tcpsm__ack_sack(c, s);
     else
@@ -8783,27 +8785,15 @@ TCPSM__FN tcpsm_ret tcpsm__attach_snd(tcpsm_conn *c, uint8_t *mem,
     return 0;
 }
 
-TCPSM__FN void tcpsm__copy_tables(tcpsm_conn *to, tcpsm_conn *from)
-{
-    struct tcpsm__runs a = tcpsm__runs_of(to), b = tcpsm__runs_of(from);
-    struct tcpsm__ranges x = tcpsm__ranges_of(to), y;
-    y = tcpsm__ranges_of(from);
-    memcpy(a.end, b.end, (size_t)b.n * sizeof *a.end);
-    memcpy(a.first, b.first, (size_t)b.n * sizeof *a.first);
-    memcpy(a.meta, b.meta, (size_t)b.n * sizeof *a.meta);
-    memcpy(x.start, y.start, (size_t)y.n * sizeof *x.start);
-    memcpy(x.end, y.end, (size_t)y.n * sizeof *x.end);
-    memcpy(x.order, y.order, y.n);
-}
-
 TCPSM__FN tcpsm_ret tcpsm__attach_tables(tcpsm_conn *c, void *mem,
                                          uint32_t len)
 {
-    tcpsm_conn old = *c;
-    struct tcpsm__runs r;
+    struct tcpsm__runs r, to;
+    struct tcpsm__ranges g = tcpsm__ranges_of(c), at;
     uint32_t runs = TCPSM_RUNS, ranges = TCPSM_RANGES;
     uint32_t least = tcpsm__max(runs, ranges);
     uint8_t n = tcpsm__lent_fit(len);
+    int inlined = c->table_cap == 0;
     if (mem != NULL) {
         runs = n <= 128 ? n : 128 + (n - 128u) * 16;
         ranges = tcpsm__min(runs, 255);
@@ -8812,15 +8802,28 @@ TCPSM__FN tcpsm_ret tcpsm__attach_tables(tcpsm_conn *c, void *mem,
     }
     if (c->ranges_n > ranges)
         return TCPSM_E_STATE;
-    r = tcpsm__runs_of(c);
-    while (r.n > runs)
-        (void)tcpsm__runs_squeeze(&r, 1);
+    if (inlined && mem == NULL)
+        return 0;
 #if !TCPSM__TINY
     tcpsm__fo_forget(c);
 #endif
+    r = tcpsm__runs_of(c);
+    while (r.n > runs)
+        (void)tcpsm__runs_squeeze(&r, 1);
     tcpsm__runs_put(c, &r);
-    tcpsm__runs_put(&old, &r);
-    if (c->table_cap == 0) { /* the inline tables are dead from now on */
+    c->p.tables = (uint32_t *)mem;
+    c->table_cap = mem != NULL ? n : 0;
+    if (mem != NULL)
+        memset(mem, 0, len);
+    to = tcpsm__runs_of(c);
+    at = tcpsm__ranges_of(c);
+    memcpy(to.end, r.end, (size_t)r.n * sizeof *r.end);
+    memcpy(to.first, r.first, (size_t)r.n * sizeof *r.first);
+    memcpy(to.meta, r.meta, (size_t)r.n * sizeof *r.meta);
+    memcpy(at.start, g.start, (size_t)g.n * sizeof *g.start);
+    memcpy(at.end, g.end, (size_t)g.n * sizeof *g.end);
+    memcpy(at.order, g.order, g.n);
+    if (inlined) { /* the inline tables are dead from now on */
         memset(c->run_end, 0, sizeof c->run_end);
         memset(c->run_first, 0, sizeof c->run_first);
         memset(c->run_meta, 0, sizeof c->run_meta);
@@ -8828,11 +8831,6 @@ TCPSM__FN tcpsm_ret tcpsm__attach_tables(tcpsm_conn *c, void *mem,
         memset(c->range_end, 0, sizeof c->range_end);
         memset(c->range_order, 0, sizeof c->range_order);
     }
-    c->p.tables = (uint32_t *)mem;
-    c->table_cap = mem != NULL ? n : 0;
-    if (mem != NULL)
-        memset(mem, 0, len);
-    tcpsm__copy_tables(c, &old);
     return 0;
 }
 
