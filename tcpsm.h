@@ -6754,8 +6754,8 @@ TCPSM__FN int tcpsm__fo_arrives(tcpsm_conn *c, const struct tcpsm__seg *s)
 #endif
 
 /* A SYN for a LISTEN. */
-TCPSM__FN void tcpsm__open_passive(tcpsm_conn *c, tcpsm_in *in,
-                                   const struct tcpsm__seg *s)
+TCPSM__APART void tcpsm__open_passive(tcpsm_conn *c, tcpsm_in *in,
+                                      const struct tcpsm__seg *s)
 {
     uint32_t n = tcpsm__alen(in->family);
     int fast = 1; /* without Fast Open the text waits for the handshake */
