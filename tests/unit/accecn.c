@@ -3,7 +3,6 @@
    numbers before the segments: AE CWR ECE. */
 
 #define PAIR_SLOTS 1024
-#define TCPSM_IMPLEMENTATION
 #include "ecn.h"
 
 enum { NOT_ECN, CLASSIC, ACCURATE };

@@ -3,7 +3,6 @@
    a sender slows down (RFC 8511, RFC 9438). See ecn.h for the numbers. */
 
 #define PAIR_SLOTS 1024
-#define TCPSM_IMPLEMENTATION
 #include "ecn.h"
 
 /* ESTABLISHED at 0.1 s, ECN negotiated; we asked. */

@@ -7,7 +7,6 @@
 #define PAIR_RING 524288
 #define PAIR_SLOTS 2048
 #include "test.h"
-#define TCPSM_IMPLEMENTATION
 #include "tcpsm.h"
 
 #include "wire.h"

@@ -6,7 +6,6 @@
 #define PAIR_RING 2097152
 #define PAIR_SLOTS 4096
 #include "test.h"
-#define TCPSM_IMPLEMENTATION
 #include "tcpsm.h"
 
 #include "wire.h"

@@ -6,7 +6,6 @@
 #define PAIR_SLOTS 512
 #define PAIR_RING 262144
 #include "test.h"
-#define TCPSM_IMPLEMENTATION
 #include "tcpsm.h"
 
 #include "pair.h"

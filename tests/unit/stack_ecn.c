@@ -3,7 +3,6 @@
    what a cookie cannot, and how many connections may be served before their
    handshakes end. Layer 1's part is in ecn.c, accecn.c and fastopen.c. */
 
-#define TCPSM_IMPLEMENTATION
 #include "ecn.h"
 #include "stackwire.h"
 
