@@ -6,6 +6,7 @@
 #define PAIR_RING 1048576
 #define PAIR_SLOTS 2048
 #include "test.h"
+#define TCPSM_IMPLEMENTATION
 #include "tcpsm.h"
 
 #include "wire.h"

@@ -7,6 +7,7 @@
 #define PAIR_RING 262144
 #define PAIR_SLOTS 2048
 #include "test.h"
+#define TCPSM_IMPLEMENTATION
 #include "tcpsm.h"
 
 #include "wire.h"
