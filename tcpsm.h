@@ -3944,7 +3944,6 @@ TCPSM__FN uint16_t tcpsm__train(const tcpsm_in *in, uint32_t text)
 }
 
 #if !TCPSM__TINY
-#define tcpsm__ecn_ready 1
 enum { TCPSM__CEP_IN = 0, TCPSM__CEP_OUT = 3, TCPSM__CEP_TOLD = 6 };
 #define TCPSM__ECN_BITS (TCPSM__AE | TCPSM__CWR | TCPSM__ECE)
 #define TCPSM__CE_ACKS 3u /* RFC 9768 s3.2.2.5.1: an ACK for so many marks */
@@ -5949,7 +5948,6 @@ TCPSM__FN void tcpsm__rack_take(tcpsm_conn *c,
 
 /* --- path MTU discovery without ICMP (RFC 4821, RFC 8899) --- */
 
-#define tcpsm__plpmtud_ready 1
 #define TCPSM__RAISE_AFTER 572u /* x 2^20 us: 600 s (RFC 8899 s5.1.1) */
 #define TCPSM__MTU_STEP 16u     /* no search for less than that */
 #define TCPSM__MAX_PROBES 3u    /* RFC 8899 s5.1.2 */
@@ -6734,7 +6732,6 @@ TCPSM__FN void tcpsm__take_syn(tcpsm_conn *c, const struct tcpsm__seg *s)
 }
 
 #if !TCPSM__TINY
-#define tcpsm__fastopen_ready 1
 /* The option in a SYN for a LISTEN that allows it: 1, its cookie is good,
    and the text may be served at once; else a new one goes back. */
 TCPSM__FN int tcpsm__fo_arrives(tcpsm_conn *c, const struct tcpsm__seg *s)
@@ -7239,7 +7236,6 @@ TCPSM__FN void tcpsm__rto_fires(tcpsm_conn *c)
 #endif
 }
 
-#define tcpsm__rack_ready 1 /* for those who wait for it */
 #if !TCPSM__TINY
 /* RFC8985-9: time has passed for the others, too. */
 TCPSM__FN void tcpsm__reo_fires(tcpsm_conn *c)
