@@ -6,7 +6,6 @@
 #define PAIR_RING 1048576
 #define PAIR_SLOTS 2048
 #include "test.h"
-#define TCPSM_IMPLEMENTATION
 #include "tcpsm.h"
 
 #include "wire.h"
@@ -458,7 +457,6 @@ TEST(nonsense_is_bounded)
 
 /* ---- marks (needs ECN on the wire) -------------------------------------- */
 
-#ifdef tcpsm__ecn_ready
 /* Once a round, outside recovery too; RFC3168: ECE in ACKs */
 TEST(ecn)
 {
@@ -491,7 +489,6 @@ TEST(ecn)
     INF("AE 1 ack %u", info().snd_nxt - w.iss);
     CHECK_EQ(saw.n[ECN], 2);
 }
-#endif
 
 /* ---- what is left out --------------------------------------------------- */
 

@@ -488,7 +488,6 @@ TEST(RFC8511_factors)
     }
 }
 
-#ifdef tcpsm__ecn_ready
 /* The same on the wire: once a round, in slow start (which it ends: RFC
    9406 s4.2) and after it; CWR on the next new segment. */
 TEST(RFC8511_on_the_wire)
@@ -556,4 +555,3 @@ TEST(RFC9438_8_marks_without_end)
         CHECKF(cwnd() <= 2 * MSS, "cwnd %u", cwnd());
     }
 }
-#endif

@@ -7,7 +7,6 @@
 #define PAIR_RING 262144
 #define PAIR_SLOTS 2048
 #include "test.h"
-#define TCPSM_IMPLEMENTATION
 #include "tcpsm.h"
 
 #include "wire.h"
@@ -608,7 +607,6 @@ TEST(RFC4015_fast_retransmit_was_needed)
     }
 }
 
-#ifdef tcpsm__ecn_ready
 /* RFC 4015 s3.1 (9): not if the ACK that tells says "congestion" as well:
    what is left is a reduction by the mark, or by the timeout. */
 TEST(RFC4015_not_with_ece)
@@ -676,7 +674,6 @@ TEST(RFC3168_a_mark_after_a_reduction_that_was_spurious)
     CHECK_EQ(ssthresh(), low2);
     CHECK_EQ(COUNT(undone), 0);
 }
-#endif
 
 /* ---- D-SACK ------------------------------------------------------------- */
 
