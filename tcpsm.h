@@ -385,7 +385,8 @@ typedef struct {
     uint32_t rcv_max;         /* largest receive ring ever: fixes the window
                               scale. 0: the one attached at open/listen */
     uint32_t rcv_promise;     /* window offered while there is no ring */
-    uint32_t clock_us;        /* tick of your clock: RFC 6298's G (1) */
+    uint32_t clock_us;        /* tick of your clock, or how late you may come:
+                              RFC 6298's G (1) */
     uint32_t ack_delay_us;    /* delayed ACK (40 000; at most 499 999; OFF) */
     uint32_t rto_min_us;      /* (200 000; RFC 6298 says 1 000 000) */
     uint32_t rto_max_ms;      /* (120 000; at most 1 800 000) */
@@ -4475,11 +4476,14 @@ TCPSM__FN int tcpsm__unsynced(const tcpsm_conn *c)
 
 #define TCPSM__TLP_ACK_DELAY 200000u /* a peer's delayed ACK, at most */
 
-/* RFC8985-11; the RTO counts from the oldest segment's sending */
+/* RFC8985-11; the RTO counts from the oldest segment's sending. A clock or a
+   caller that is late by G at both ends must not cause a probe: 2 G more,
+   which a clock of 1 us has not. */
 TCPSM__FN uint32_t tcpsm__pto(const tcpsm_conn *c)
 {
     struct tcpsm__runs r = tcpsm__runs_in(c);
-    uint32_t t = 2 * c->srtt, rto = tcpsm__rto(c), now = tcpsm__now32(c), end;
+    uint32_t t = 2 * (c->srtt + tcpsm__tick_us(c) - 1);
+    uint32_t rto = tcpsm__rto(c), now = tcpsm__now32(c), end;
     if (tcpsm__outstanding(c) <= tcpsm__smss(c))
         t += TCPSM__TLP_ACK_DELAY;
     if (r.n == 0)
