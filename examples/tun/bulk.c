@@ -552,6 +552,7 @@ int main(int argc, char **argv)
         tun_usage(mode, "not a command with its arguments");
     tun_start(&tun);
     cfg.mtu = tun.mtu;
+    cfg.clock_us = 5000; /* poll() and two schedulers may be so late */
     cfg.counters = &counters;
     tun_must(getrandom(cfg.key, 16, 0) == 16, "getrandom");
     out.buf = tun.out + TUN_HEAD;

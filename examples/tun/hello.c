@@ -66,6 +66,7 @@ int main(int argc, char **argv)
     tun_options(&tun, argc, argv, "hello: then try curl http://10.9.8.2/");
     tun_start(&tun);
     cfg.mtu = tun.mtu;
+    cfg.clock_us = 10000; /* poll() and two schedulers may be so late */
     tun_must(getrandom(cfg.key, 16, 0) == 16, "getrandom");
     tcpsm_init(&c, &cfg);
     tcpsm_attach(&c, TCPSM_RECEIVE, tun.rx, tun.ring, NULL);

@@ -167,6 +167,7 @@ static void loop_stack(struct loop *l)
     size_t size;
 
     l->cfg.conn.mtu = l->tun.mtu;
+    l->cfg.conn.clock_us = 10000; /* poll() and schedulers may be so late */
     l->cfg.conn.counters = &l->counters;
     l->cfg.rcv_ring = l->cfg.snd_ring = l->tun.ring;
     l->cfg.addresses = LOOP_ADDRESSES;

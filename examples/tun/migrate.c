@@ -486,6 +486,7 @@ static void client_import(const void *blob, uint32_t len,
     s[0].p = k->rings;
     s[1].p = k->rings + s[0].n;
     cfg.mtu = tun.mtu;
+    cfg.clock_us = 10000; /* poll() and two schedulers may be so late */
     cfg.counters = &counters;
     cfg.user = k;
     tun_must(getrandom(cfg.key, 16, 0) == 16, "getrandom");
@@ -607,6 +608,7 @@ static void start(void)
     cfg.rcv_ring = cfg.snd_ring = ring;
     cfg.flags = TCPSM_PROMISCUOUS | TCPSM_ECHO;
     cfg.conn.mtu = tun.mtu;
+    cfg.conn.clock_us = 10000;
     cfg.conn.counters = &counters;
     cfg.conn.flags = TCPSM_NODELAY;
     tun_must(getrandom(cfg.conn.key, 16, 0) == 16, "getrandom");

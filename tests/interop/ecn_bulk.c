@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 static struct tcpsm_counters seen;
-static struct tcpsm_info last;
+static struct tcpsm_info final;
 
 static tcpsm_ret with_flags(tcpsm_conn *c, const tcpsm_config *cfg)
 {
@@ -35,14 +35,14 @@ static tcpsm_ret watched(tcpsm_conn *c, tcpsm_out *out, tcpsm_time now)
 
     tcpsm_status(c, &i);
     if (i.state >= TCPSM_ESTABLISHED)
-        last = i;
+        final = i;
     return r;
 }
 
 __attribute__((destructor)) static void report(void)
 {
     fprintf(stderr, "ecn_bulk: ecn %d fast_open %d ce %llu reductions %llu\n",
-            last.ecn, last.fast_open, (unsigned long long)seen.ce,
+            final.ecn, final.fast_open, (unsigned long long)seen.ce,
             (unsigned long long)seen.ecn_reductions);
 }
 

@@ -128,7 +128,8 @@ mtu_1280() { mtu 1280 $four $six; }
 mtu_9000() { mtu 9000 $four $six; }
 
 # A run without trouble, as an independent dissector sees it: sequence
-# numbers, checksums, options, and nothing worth a note.
+# numbers, checksums, options, and nothing worth a note but the tail loss
+# probes of a machine that is busy.
 capture() {
     serve $hello || return
     capture_on c "$tmp/run.pcapng" || return
@@ -145,6 +146,7 @@ capture() {
     same "expert complaints" \
         "$(grep -E '^ +[0-9]+ ' "$tmp/expert" |
             grep -v 'This frame .* the connection closing' |
+            grep -vE '^ +[1-4] .*(D-SACK|retransmission|Duplicate ACK)' |
             tr -s ' \n' ' ')" ""
 }
 

@@ -35,15 +35,16 @@ moved() {
         sed 's/.*, //')" "moved $2 times"
 }
 
-# quiet: ends the program; no segment was sent again, no reset was sent, no
-# connection failed, and the device went with it
+# quiet: ends the program; no reset was sent, no connection failed, and the
+# device went with it. A tail loss probe may have repeated a segment where
+# somebody had to wait for a processor: a few, where none is lost.
 quiet() {
     stop "$server"
     same "exit status" $? 0 || return
     server=
     same "processes that report" "$(grep -c 'resets' "$said")" 2 || return
     same "troubles" "$(grep 'resets' "$said" |
-        grep -vc ' 0 sent again, 0 resets, 0 failed')" 0 || {
+        grep -vc ' [0-9] sent again, 0 resets, 0 failed')" 0 || {
         why="$why: $(grep resets "$said" | tr '\n' ' ')"
         return 1
     }
