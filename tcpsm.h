@@ -798,8 +798,8 @@ TCPSM_DEF void tcpsm_set_user(tcpsm_conn *, void *);
    offered to the peer (law 8), or is worth less than four units of the
    window scale, or the send ring what it holds; nothing changed.
    TCPSM_TABLES: about 10 bytes per run and 9 per range, in equal numbers, and
-   beyond 255 (at most 2160) runs alone; any alignment. E_ARG: too large or
-   too small. Cost: a copy of the contents. */
+   beyond 255 (at most 2160) runs alone; any alignment. What an ACK with SACK
+   may cost grows with them. E_ARG: too large or too small. Cost: a copy of the contents. */
 TCPSM_DEF tcpsm_ret tcpsm_attach(tcpsm_conn *, uint32_t what, void *mem,
                                  uint32_t len, void **old);
 
@@ -4089,7 +4089,7 @@ TCPSM__FN void tcpsm__ecn_in(tcpsm_conn *c, const tcpsm_in *in,
     if (tcpsm__is2(c, TCPSM__N_ECN)) {
         if (s->flags & TCPSM__CWR)
             c->flags2 &= ~TCPSM__N_ECE;
-        if (n != 0) { /* RFC 9293 s3.8.3 has it at once */
+        if (n != 0) { /* and the sender hears of it at once */
             c->flags2 |= TCPSM__N_ECE;
             if (s->len != 0)
                 c->flags |= TCPSM__F_ACK_NOW;
@@ -6200,7 +6200,7 @@ TCPSM__FN int tcpsm__frto(tcpsm_conn *c, uint32_t acked,
             return 0; /* conventional */
         c->recover = c->snd_nxt;
         c->flags2 |= TCPSM__N_FRTO_2;
-        c->cc.cwnd = tcpsm__max(tcpsm__flight(c) + 2 * mss, mss);
+        c->cc.cwnd = tcpsm__flight(c) + 2 * mss;
         return 1;
     }
     /* step 3 */
