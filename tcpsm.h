@@ -799,7 +799,8 @@ TCPSM_DEF void tcpsm_set_user(tcpsm_conn *, void *);
    window scale, or the send ring what it holds; nothing changed.
    TCPSM_TABLES: about 10 bytes per run and 9 per range, in equal numbers, and
    beyond 255 (at most 2160) runs alone; any alignment. What an ACK with SACK
-   may cost grows with them. E_ARG: too large or too small. Cost: a copy of the contents. */
+   may cost grows with them. E_ARG: too large or too small. Cost: a copy of
+   the contents. */
 TCPSM_DEF tcpsm_ret tcpsm_attach(tcpsm_conn *, uint32_t what, void *mem,
                                  uint32_t len, void **old);
 
