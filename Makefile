@@ -5,9 +5,13 @@
 #   tests/unit/NAME.c, tests/wire/NAME.c     one test program each, built
 #       with the sanitizers and -I. -Itests/support. It may define
 #       TCPSM_IMPLEMENTATION; if it does not, the library is linked in
+#   tests/model/NAME.c   the same, linked with tests/model/reference.c; built
+#       twice, also as NAME-tiny with -DTCPSM_TINY
+#   tests/scripts/DIR/NAME.pkt   a packet script; tests/scripts/*.c is what
+#       runs it, build/pkt
 #   tests/support/NAME.c, tests/interop/NAME.c   a program for the scripts,
 #       build/tests/support/NAME; no sanitizers
-#   tests/{interop,portability,house,demo}/NAME.sh   executable; prints the
+#   tests/{interop,portability,house,demo,scripts}/NAME.sh   executable; prints the
 #       same lines as tests/support/test.h and exits 1 on failure
 # To add an example, drop examples/DIR/NAME.c; it becomes build/DIR/NAME. The
 # programs below are for use, so they have shorter names.
@@ -29,7 +33,7 @@ CAST_ALIGN := $(shell $(CC) -Werror -Wcast-align=strict -E -x c /dev/null \
 CFLAGS = -std=c99 -O0 -g1
 LONG = unit/blob unit/conn_hostile unit/memory wire/storm wire/stream_long \
        wire/stream_reassembly
-$(B)/libtcpsm.o $(LONG:%=$(B)/tests/%): CFLAGS = -std=c99 -O1 -g1
+$(B)/libtcpsm.o $(B)/tiny.o $(LONG:%=$(B)/tests/%): CFLAGS = -std=c99 -O1 -g1
 INC = -I. -Itests/support
 
 # -D_GNU_SOURCE is for what tests and examples want of the C library; the
@@ -55,14 +59,21 @@ PROGRAMS := $(patsubst $(B)/tun/%,$(B)/tun-%,$(filter \
 MIGRATE := $(patsubst $(B)/tun/%,$(B)/%,$(filter $(B)/tun/migrate,$(EXAMPLES)))
 EXAMPLES := $(filter-out $(B)/tun/httpd $(B)/tun/get $(B)/tun/migrate, \
             $(EXAMPLES))
+# Programs that are tests of the model, with the configuration of a server and
+# the smallest.
+MODEL := $(patsubst tests/%.c,$(B)/tests/%,$(filter-out %/reference.c, \
+         $(wildcard tests/model/*.c)))
+TINY := $(MODEL:%=%-tiny)
+# The packet-script runner, likewise.
+PKT := $(if $(wildcard tests/scripts/pkt_main.c),$(B)/pkt $(B)/pkt-tiny)
 # What test scripts run: small programs without a test of their own.
 HELPERS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/support/*.c \
            tests/interop/*.c))
 DEMO := $(filter $(B)/loopback/%,$(EXAMPLES))
 # The long ones first, so that no processor waits at the end.
 SCRIPTS := $(wildcard tests/portability/*.sh tests/house/*.sh \
-           tests/demo/*.sh tests/interop/*.sh)
-SUPPORT := $(wildcard tests/support/*.h examples/*.h examples/*/*.h)
+           tests/demo/*.sh tests/scripts/*.sh tests/interop/*.sh)
+SUPPORT := $(wildcard tests/support/*.h tests/model/*.h examples/*.h examples/*/*.h)
 SOURCES := $(wildcard tests/*/*.[ch] examples/*/*.[ch] examples/*.h \
            bench/*.[ch])
 
@@ -108,9 +119,13 @@ test:
 	@mkdir -p $(B)/log && date +%s >$(B)/log/start
 	$(SUBMAKE) build-tests || true
 	@JOBS=$(JOBS) CC='$(CC)' FILTER='$(FILTER)' V='$(V)' tests/run.sh \
-	    $(UNIT) $(WIRE) $(SCRIPTS)
+	    $(UNIT) $(WIRE) $(MODEL) $(TINY) $(SCRIPTS)
 
-build-tests: $(UNIT) $(WIRE) $(EXAMPLES) $(PROGRAMS) $(MIGRATE) $(HELPERS)
+build-tests: $(UNIT) $(WIRE) $(MODEL) $(TINY) $(PKT) $(EXAMPLES) $(PROGRAMS) \
+             $(MIGRATE) $(HELPERS)
+
+.PHONY: pkt
+pkt: $(PKT)
 
 $(B)/libtcpsm.o: tcpsm.h
 	@mkdir -p $(@D)
@@ -126,6 +141,31 @@ $(UNIT) $(WIRE): $(B)/tests/%: tests/%.c tcpsm.h $(B)/libtcpsm.a $(SUPPORT)
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
 	@$(CC) $(TEST_CFLAGS) -o $@ $< $(B)/libtcpsm.a $(LDLIBS)
+
+$(B)/tiny.o: tcpsm.h
+	@mkdir -p $(@D)
+	@printf '#include "tcpsm.h"\n' | $(CC) $(TEST_CFLAGS) -DTCPSM_TINY \
+	    -DTCPSM_IMPLEMENTATION -DTCPSM_NAMES -x c -c -o $@ -
+
+REFERENCE = $(wildcard tests/model/reference.c)
+$(MODEL): $(B)/tests/%: tests/%.c $(REFERENCE) $(B)/libtcpsm.o $(SUPPORT)
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	@$(CC) $(TEST_CFLAGS) -O1 -o $@ $< $(REFERENCE) $(B)/libtcpsm.o
+
+$(TINY): $(B)/tests/%-tiny: tests/%.c $(REFERENCE) $(B)/tiny.o $(SUPPORT)
+	@mkdir -p $(@D)
+	@echo "  CC  $< (tiny)"
+	@$(CC) $(TEST_CFLAGS) -O1 -DTCPSM_TINY -o $@ $< $(REFERENCE) $(B)/tiny.o
+
+PKT_SOURCES = $(wildcard tests/scripts/*.c)
+$(B)/pkt: $(PKT_SOURCES) tests/scripts/pkt.h $(B)/libtcpsm.o
+	@echo "  CC  $@"
+	@$(CC) $(TEST_CFLAGS) -O1 -o $@ $(PKT_SOURCES) $(B)/libtcpsm.o
+
+$(B)/pkt-tiny: $(PKT_SOURCES) tests/scripts/pkt.h $(B)/tiny.o
+	@echo "  CC  $@"
+	@$(CC) $(TEST_CFLAGS) -O1 -DTCPSM_TINY -o $@ $(PKT_SOURCES) $(B)/tiny.o
 
 $(EXAMPLES): $(B)/%: examples/%.c tcpsm.h $(SUPPORT)
 	@mkdir -p $(@D)
