@@ -92,7 +92,7 @@ enum {
     PKT_OPT_FO,     /* kind 34; bytes: the cookie, n 0: asks for one */
     PKT_OPT_FOEXP,  /* kind 254, magic F989 */
     PKT_OPT_ACCECN, /* kind 172 (order 0: EE0B, CEB, EE1B) or 174 (order 1) */
-    PKT_OPT_BYTES   /* kind `kind`, verbatim */
+    PKT_OPT_BYTES   /* verbatim: the whole option, kind and length too */
 };
 struct pkt_opt {
     int what, kind;
@@ -125,6 +125,7 @@ enum {
 
 struct pkt_tcp {
     uint32_t flags; /* ACE digits are E, W and A already */
+    int seq_given;  /* 0: outbound: any; inbound: the next in sequence */
     uint32_t seq, end;
     uint32_t len;          /* in parentheses; a parse error if it is not
                        end - seq */
@@ -136,15 +137,17 @@ struct pkt_tcp {
 
 struct pkt_icmp {
     int v6;
-    uint8_t type, code;
-    int64_t mtu;       /* PKT_ANY: none */
-    uint32_t seq, len; /* of the quoted segment: [seq:end(len)] */
+    uint8_t type, code; /* v6 0 with IPv6: translate, 3/4 is 2/0 ... */
+    int64_t mtu;        /* PKT_ANY: none */
+    int quoted;         /* 0: no [..]: SND.UNA, nothing more */
+    uint32_t seq, len;  /* of the quoted segment: [seq:end(len)] */
 };
 
 struct pkt_packet {
     int inbound;  /* < */
     int ecn;      /* PKT_ECN_*, PKT_ANY */
     int tos, ttl; /* PKT_ANY */
+    int sock;     /* sock(N): of that descriptor; PKT_ANY */
     int is_icmp;
     struct pkt_tcp tcp;
     struct pkt_icmp icmp;
@@ -156,7 +159,9 @@ struct pkt_event {
     struct pkt_time time;
     struct pkt_packet *packet;
     struct pkt_syscall *call;
-    const char *text; /* command or code */
+    const char *text;   /* command or code */
+    const char *source; /* as the script has it, in one line, without its
+                           time: for messages and traces */
     struct pkt_event *next;
 };
 
