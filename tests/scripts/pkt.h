@@ -5,8 +5,10 @@
      pkt_conf.c   options, profiles, shell commands -> struct pkt_conf
      pkt_run.c    virtual time: runs one script, event by event
      pkt_wire.c   packets: script space <-> live bytes, and comparing
-     pkt_sock.c   system calls -> tcpsm, as pending completions
-     pkt_info.c   %{ }% blocks and TCP_INFO
+     pkt_sock.c   system calls -> tcpsm, as pending completions; with it
+                  pkt_sock.h, and pkt_const.c pkt_opt.c pkt_io.c pkt_poll.c
+     pkt_info.c   TCP_INFO
+     pkt_code.c   %{ }% blocks
 
    One script is one struct pkt_run: nothing outlives it. Everything a
    script allocates comes from its arena and goes with it. */
@@ -285,6 +287,8 @@ struct pkt_run {
     int64_t now; /* script time, us; live time is base + now */
     tcpsm_time base;
     tcpsm_stack *stack; /* layer 2, or NULL */
+    tcpsm_conn *conn;   /* layer 1: the one; NULL before listen or connect.
+                           pkt_sock.c's */
     void *stack_mem;
     struct pkt_live *sent, **sent_end; /* a queue */
     struct pkt_map map;                /* the connection under test */
@@ -342,8 +346,15 @@ int pkt_sock_init(struct pkt_run *);
    else it stays pending (only if time.dur was given; a call that would block
    where the script says nothing of it is a failure). */
 int pkt_sock_call(struct pkt_run *, const struct pkt_event *);
-/* After every change: accepts, events, pending calls. */
+/* Before the stack is made: how large its rings must be (conf.stack). */
+void pkt_sock_rings(struct pkt_run *);
+/* After every change: accepts, events, pending calls. 1: it did something,
+   so tcpsm may have something to say; else 0. */
 int pkt_sock_progress(struct pkt_run *);
+/* When a pending call times out, in script time; INT64_MAX: never. */
+int64_t pkt_sock_deadline(const struct pkt_run *);
+/* The connection behind a descriptor; NULL. */
+tcpsm_conn *pkt_sock_of(struct pkt_run *, int fd);
 /* At the end: a pending call that never returned is a failure. */
 int pkt_sock_end(struct pkt_run *);
 /* The connection that TCP_INFO and %{ }% are about: the last one that was
@@ -357,6 +368,9 @@ void pkt_sock_free(struct pkt_run *);
    does not answer it. */
 int pkt_info_field(struct pkt_run *, tcpsm_conn *, const char *name,
                    int64_t *value);
+/* Every datagram, before tcpsm gets it or as soon as it gave it. */
+void pkt_info_seen(struct pkt_run *, int inbound, const uint8_t *datagram,
+                   uint32_t len);
 /* Runs the block: `assert EXPR`, `assert EXPR, EXPR`, comparisons, and/or/
    not, arithmetic, constants like TCP_CA_Open; print() is ignored. */
 int pkt_info_code(struct pkt_run *, const char *text);
