@@ -239,6 +239,8 @@ struct pkt_conf {
     int quickacks; /* the first n ACKs are not delayed */
     int fastopen_client, fastopen_server; /* bits of tcp_fastopen */
     int nonlocal_bind;                    /* and what else sysctls may say */
+    uint32_t remote_isn;  /* --remote_isn=N: live - script of the peer's */
+    int remote_isn_given; /* sequence numbers; else a fixed odd number */
 };
 void pkt_conf_profile(struct pkt_conf *, const char *name);
 /* --name=value of command line and scripts alike. PKT_OK, or a verdict:
@@ -253,28 +255,17 @@ int pkt_conf_strict(struct pkt_conf *, const char *list); /* 0, or -1 */
 
 /* ---- a run (pkt_run.c) -------------------------------------------------- */
 
+struct pkt_map; /* script and live space of one connection: pkt_wire.c's */
+
 /* A segment that tcpsm sent, kept until the script has named it. */
 struct pkt_live {
     int64_t at;     /* script time, us */
     uint8_t *bytes; /* the IP datagram */
     uint32_t len;
-    const uint8_t *tcp; /* the TCP header in it */
-    uint32_t tcp_len;   /* header and payload */
+    const uint8_t *tcp;  /* the TCP header in it; NULL: it is not TCP */
+    uint32_t tcp_len;    /* header and payload */
+    struct pkt_map *map; /* whose; pkt_wire_check sets it */
     struct pkt_live *next;
-};
-
-/* Script space and live space of one connection. live = script + base. */
-struct pkt_map {
-    int known; /* the tuple is */
-    tcpsm_tuple tuple;
-    int local_known, remote_known;
-    uint32_t local_isn, remote_isn;   /* live, of the SYNs */
-    uint32_t local_base, remote_base; /* live - script, sequence numbers */
-    int ts_known;
-    uint32_t ts_base;                  /* live - script, our TS values */
-    uint32_t rts_base;                 /* the same for the peer's */
-    uint32_t last_ack, last_rcv_tsval; /* for what is always checked */
-    int snd_scale;
 };
 
 struct pkt_run {
@@ -291,7 +282,11 @@ struct pkt_run {
                            pkt_sock.c's */
     void *stack_mem;
     struct pkt_live *sent, **sent_end; /* a queue */
-    struct pkt_map map;                /* the connection under test */
+    struct pkt_map *map;               /* the connection under test; NULL */
+    int64_t prev, prev_first; /* when the previous event was: relative times
+                                 count from it. After a range or `*`: live,
+                                 and the range's beginning */
+    uint32_t turns;           /* of the loops over time: bounded */
     struct tcpsm_counters counters;
 
     struct pkt_sockets *sockets; /* pkt_sock.c's */
@@ -330,7 +325,12 @@ int pkt_wire_out(struct pkt_run *, const struct pkt_packet *, int64_t from,
                  int64_t to);
 /* Checked of everything that is sent: checksums, lengths, payload pattern,
    TS.ecr, reserved bits. Called for each before it enters run->sent. */
-int pkt_wire_check(struct pkt_run *, const struct pkt_live *);
+int pkt_wire_check(struct pkt_run *, struct pkt_live *);
+/* A socket listens on this port: the next inbound packet opens a connection
+   of its own, from a new remote port. */
+void pkt_wire_listen(struct pkt_run *, uint16_t port);
+/* The command `peer N`: the next packets are of the remote port base + N. */
+void pkt_wire_peer(struct pkt_run *, uint32_t n);
 /* At the end: what of a segment the script has left over. */
 int pkt_wire_end(struct pkt_run *);
 /* "P. 1:1001(1000) ack 1 win 256 <nop,...>", in script space, for messages. */
