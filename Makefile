@@ -95,6 +95,10 @@ help:
 	@echo '                         Debian 12); says first what and how much'
 	@echo 'make size                struct and code sizes; fails when too big'
 	@echo 'make test-musts          every cited MUST, violated: tests notice?'
+	@echo 'make coverage            lines, branches, MC/DC that the tests reach: goals'
+	@echo 'make mutate              small changes to tcpsm.h: do the tests notice?'
+	@echo '                         MUTATE=10%|diff|section11'
+	@echo 'make pkt                 build/pkt, which runs packet scripts'
 	@echo 'make prove               CBMC on the steps that read foreign bytes'
 	@echo 'make bench-instructions  instructions per segment, by callgrind'
 	@echo 'make lab                 loss recovery over simulated paths: tables, plots'
@@ -206,6 +210,7 @@ bench-instructions:
 
 include bench/lab.mk
 include bench/lab_kernel.mk
+include tests/coverage/coverage.mk
 
 # After a change that was meant to cost something, or to save it.
 records:

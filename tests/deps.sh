@@ -14,6 +14,7 @@ finish() {
 }
 packages="
     gcc g++ libc6-dev clang clang-format
+    clang-19 llvm-19 libclang-rt-19-dev tcc
     libc6-dev-i386 lib32gcc-12-dev
     gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static
     gcc-arm-none-eabi gcc-avr avr-libc
