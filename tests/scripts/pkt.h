@@ -286,7 +286,12 @@ struct pkt_run {
     int64_t prev, prev_first; /* when the previous event was: relative times
                                  count from it. After a range or `*`: live,
                                  and the range's beginning */
+    int64_t matched, last;    /* when the named segment was sent; the end */
     uint32_t turns;           /* of the loops over time: bounded */
+    uint32_t sent_count;      /* segments, likewise */
+    uint8_t drop;             /* of the last pkt_inject: TCPSM_DROP_* */
+    uint8_t *buf;             /* for one datagram */
+    int is_up;                /* the stack was made */
     struct tcpsm_counters counters;
 
     struct pkt_sockets *sockets; /* pkt_sock.c's */
@@ -303,6 +308,8 @@ int pkt_fail(struct pkt_run *, const char *fmt, ...)
 int pkt_skip(struct pkt_run *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 tcpsm_time pkt_now(const struct pkt_run *); /* live */
+/* How far a segment may be off its time, in us. */
+int64_t pkt_tolerance(const struct pkt_run *);
 /* Takes everything out of tcpsm that goes out now, into run->sent; checks
    tcpsm_stack_check / tcpsm_check and law 3 (deadline <= now if and only if
    output would do something); lets pending calls complete. */
