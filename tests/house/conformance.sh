@@ -1,0 +1,80 @@
+#!/bin/bash
+# docs/conformance.md: one row for each requirement, and whether it is so.
+# The tables in it are made from tests/house/conformance.tsv, tcpsm.h and the
+# tests; without arguments this checks that
+#   the document is what they make of it,
+#   each row has an answer, and one that is not `yes` a reason,
+#   each `yes` has a place in tcpsm.h that is there, and a test,
+#   each test that a row names exists,
+#   every labelled requirement of RFC 9293 has its row.
+# --update     writes the tables of the document anew
+# --ran DIR    by the logs in DIR (build/log): a row is ok if all its tests
+#              passed, skipped if one of them was, else it has failed
+# --unscripted rows that no packet script cites
+# A line of the table, tabs between: id, strength, section, requirement,
+# answer (yes, no or host, and why), place, tests. The place: `-` where
+# tcpsm.h cites the id; @FUNCTION; or text that one line alone has. Tests:
+# FILE:NAME below tests/. A packet script is one of a row's tests, and need
+# not be named, if it is in tests/scripts/rfc*/ and cites the id.
+cd "$(dirname "$0")/../.." || exit 2
+tsv=tests/house/conformance.tsv doc=docs/conformance.md
+case "${1:-}" in
+--help) sed -n '2,19s/^# \{0,1\}//p' "$0" && exit ;;
+"" | --update | --ran | --unscripted) ;;
+*) echo "conformance.sh: $1? See --help." >&2 && exit 2 ;;
+esac
+
+table() { # MODE FILE...: the last files of conformance.awk
+    local mode=$1
+    shift
+    LC_ALL=C awk -v mode="$mode" -f tests/house/conformance.awk tcpsm.h \
+        $(find tests/scripts -path '*/rfc*/*.pkt' 2>/dev/null | LC_ALL=C sort) \
+        $(find tests -name '*.c' -o -name '*.sh' | LC_ALL=C sort) "$@"
+}
+
+case "${1:-}" in
+--update)
+    table doc $tsv $doc >$doc.new && mv $doc.new $doc || { rm -f $doc.new
+        exit 1; }
+    exit
+    ;;
+--ran)
+    [ -d "${2:-}" ] || { echo "conformance.sh: --ran which logs?" >&2
+        exit 2; }
+    table ran "$2"/*.log $tsv
+    exit
+    ;;
+--unscripted)
+    table bare $tsv
+    exit
+    ;;
+esac
+
+. tests/check.bash
+table check $tsv >"$tmp/wrong"
+none() { # NAME: nothing was found to be wrong there
+    same "$1" "" "$(sed -n "s/^$1	//p" "$tmp/wrong" | tr '\n' ' ')"
+}
+none rows-well-formed
+none answers
+none reasons
+none anchors
+none each-has-a-test
+none tests-exist
+ids() {
+    cut -f 1 $tsv | sed -n "s/^RFC9293-\($1\)-\([0-9]*\)$/\2/p" | sort -n |
+        tr '\n' ' '
+}
+same every-MUST "$(seq 69 | tr '\n' ' ')" "$(ids MUST)"
+same every-SHOULD "$(seq 31 | tr '\n' ' ')" "$(ids SHLD)"
+same every-MAY "$(seq 18 | tr '\n' ' ')" "$(ids MAY)"
+same every-REC "1 " "$(ids REC)"
+table doc $tsv $doc >"$tmp/doc" 2>"$tmp/lost"
+same every-row-is-in-a-table "" "$(cat "$tmp/lost")"
+if cmp -s "$tmp/doc" $doc; then
+    ok up-to-date
+else
+    diff $doc "$tmp/doc" | sed -n '1,4s/^/  | /p'
+    fail up-to-date "run tests/house/conformance.sh --update"
+fi
+finish
