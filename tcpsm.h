@@ -4145,8 +4145,9 @@ TCPSM__FN uint8_t tcpsm__acc_fields(const tcpsm_conn *c)
     return tcpsm__get24(c->acc) != 1 ? 2 : 0;
 }
 
-/* The network marked what we sent: slower, once a round (RFC3168-7). With
-   one segment in the window the timer sets the pace (RFC3168-8). */
+/* RFC9293-SHLD-8. The network marked what we sent: slower, once a round
+   (RFC3168-7). With one segment in the window the timer sets the pace
+   (RFC3168-8). */
 TCPSM__FN void tcpsm__ecn_react(tcpsm_conn *c, uint32_t flight,
                                 uint32_t ce_bytes, tcpsm_cc_event *e)
 {
