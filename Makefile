@@ -219,6 +219,7 @@ records:
 	@bench/instructions.sh --update
 	@tests/house/scale.sh --update
 	@tests/house/docs.sh --numbers
+	@tests/house/conformance.sh --update
 
 format:
 	@clang-format -i -style=file tcpsm.h $(SOURCES)
