@@ -22,6 +22,9 @@
 
 #include "tcpsm.h"
 
+struct pkt_run;
+struct pkt_live;
+
 /* ---- the arena -------------------------------------------------------- */
 
 typedef struct pkt_arena {
@@ -232,13 +235,15 @@ struct pkt_conf {
                                          active open; the local one of a
                                          passive one: 8080 */
     int mtu, mss;                        /* mtu 1500 */
-    int speed, wire_len;                 /* ignored, accepted */
+    int dry_run;                         /* read only */
     tcpsm_config tcp;                    /* from the profile, then sysctls */
     tcpsm_stack_config stack;            /* its .conn is filled in from tcp */
     uint32_t rcvbuf, sndbuf;             /* default rings, bytes */
     int quickacks; /* the first n ACKs are not delayed */
     int fastopen_client, fastopen_server; /* bits of tcp_fastopen */
     int nonlocal_bind;                    /* and what else sysctls may say */
+    uint32_t notsent_lowat;               /* of new sockets; 0: none */
+    int local_given, remote_given;        /* addresses by option: keep them */
     uint32_t remote_isn;  /* --remote_isn=N: live - script of the peer's */
     int remote_isn_given; /* sequence numbers; else a fixed odd number */
 };
@@ -252,6 +257,12 @@ int pkt_conf_option(struct pkt_conf *, const char *name, const char *value,
 int pkt_conf_command(struct pkt_conf *, const char *command, int line,
                      struct pkt_verdict *);
 int pkt_conf_strict(struct pkt_conf *, const char *list); /* 0, or -1 */
+
+/* ---- -v (pkt_main.c): nothing without conf.verbose ---------------------- */
+
+/* When an event begins, or an outbound one was matched; when tcpsm sends. */
+void pkt_trace_event(struct pkt_run *, const struct pkt_event *);
+void pkt_trace_sent(struct pkt_run *, const struct pkt_live *);
 
 /* ---- a run (pkt_run.c) -------------------------------------------------- */
 

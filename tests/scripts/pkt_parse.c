@@ -446,9 +446,9 @@ static struct pkt_expr *primary(struct parser *P, int result)
                     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
                     "0123456789{}"),
                 P->p + 1);
-    if (at(P, "...")) {
+    if (at(P, "...") || (result && *P->p == '?')) {
         e = expr_new(P, PKT_ELLIPSIS);
-        pass(P, 3);
+        pass(P, *P->p == '?' ? 1 : 3);
         return e;
     }
     if (*P->p == '[' || *P->p == '{') {
@@ -540,8 +540,6 @@ static struct pkt_syscall *parse_call(struct parser *P)
     c->args = arguments(P, ")", argument);
     if (!accept(P, "="))
         return c;
-    if (*P->p == '?')
-        unknown(P, "result ?");
     c->result = expression(P, 1);
     if (is_alpha(*P->p))
         c->error = word(P);
