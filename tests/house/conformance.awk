@@ -122,7 +122,7 @@ mode == "ran" && FILENAME ~ /\.log$/ {
 }
 
 FILENAME ~ /\.tsv$/ {
-    if (/^# RFC[0-9]+\t/) {
+    if (/^# [A-Z]+[0-9]*\t/) {
         rfc = substr($0, 3)
         sub(/\t.*/, "", rfc)
         title[rfc] = substr($0, index($0, "\t") + 1)
@@ -154,6 +154,8 @@ FILENAME ~ /\.tsv$/ {
     sub(/-u[0-9]+$/, "-u", kind[id])
     whose = id
     sub(/-.*/, "", whose)
+    if (whose == id)
+        whose = kind[id] = "ALSO" # an RFC as a whole
     of[id] = whose
     next
 }
@@ -278,6 +280,7 @@ function summary(    i, k, id, n, sum, c) {
         }
         c = i > titles ? "| all | " : "| " order[i] " | " title[order[i]]
         gsub(/RFC/, "RFC ", c)
+        sub(/ALSO/, "others", c)
         print c " | " n["all"] + 0 " | " n["yes"] + 0 " | " n["no"] + 0 \
             " | " n["host"] + 0 " | " n["script"] + 0 " |"
     }

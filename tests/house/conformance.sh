@@ -77,4 +77,34 @@ else
     diff $doc "$tmp/doc" | sed -n '1,4s/^/  | /p'
     fail up-to-date "run tests/house/conformance.sh --update"
 fi
+
+# Whether --ran would notice: logs in which all has passed, and what becomes
+# of one row.
+passed_logs() {
+    rm -rf "$tmp/log" && mkdir "$tmp/log"
+    cut -f 7 $tsv | grep -v '^#' | tr ' ' '\n' | grep : | sort -u |
+        awk -F '[.:]' -v dir="$tmp/log/" '{
+            log_ = $1
+            gsub("/", "-", log_)
+            print "ok " $NF >>(dir log_ ".log")
+        }'
+    find tests/scripts -path '*/rfc*/*.pkt' 2>/dev/null |
+        sed 's|tests/scripts/|ok |' >"$tmp/log/scripts-all.log"
+}
+becomes() { # ID: its line, and how many rows failed
+    table ran "$tmp"/log/*.log $tsv |
+        awk -v id="$1" '$2 == id || $2 == id ":" {print $1}
+            /^FAIL/ {n++} END {print n + 0}' | tr '\n' ' '
+}
+t=$tmp/log/wire-musts.log
+passed_logs
+same ran-passes "ok 0 " "$(becomes RFC9293-MUST-10)"
+sed -i '/^ok simultaneous_open$/d' "$t"
+same ran-notices-what-did-not-run "FAIL 1 " "$(becomes RFC9293-MUST-10)"
+echo "SKIP simultaneous_open: no moon" >>"$t"
+same ran-notices-a-skip "SKIP 0 " "$(becomes RFC9293-MUST-10)"
+echo "FAIL simultaneous_open: why (x.c:1)" >>"$t"
+same ran-notices-a-failure "FAIL 1 " "$(becomes RFC9293-MUST-10)"
+echo "SKIP unit/ip: no tool" >"$tmp/log/unit-ip.log"
+same ran-notices-a-skipped-program "SKIP 1 " "$(becomes RFC9293-MUST-50)"
 finish
