@@ -69,6 +69,18 @@ same every-MUST "$(seq 69 | tr '\n' ' ')" "$(ids MUST)"
 same every-SHOULD "$(seq 31 | tr '\n' ' ')" "$(ids SHLD)"
 same every-MAY "$(seq 18 | tr '\n' ' ')" "$(ids MAY)"
 same every-REC "1 " "$(ids REC)"
+# The other table of them, by the edits that must be noticed, says the same.
+same agrees-with-the-edits "" "$(awk -F '[\t ]+' '
+    FNR == NR && /^RFC9293-(MUST|SHLD)-/ {
+        split($0, f, "\t")
+        sub(/^RFC9293-/, "", f[1])
+        answer[f[1]] = f[5]
+        tests[f[1]] = f[7] " "
+    }
+    FNR == NR || !/^(MUST|SHLD)-/ {next}
+    $2 == "yes" && (answer[$1] !~ /^yes/ || !index(tests[$1], $3 " ")) ||
+        $2 != "yes" && answer[$1] ~ /^yes/ {print $1}
+    ' $tsv tests/musts/requirements.txt | tr '\n' ' ')"
 table doc $tsv $doc >"$tmp/doc" 2>"$tmp/lost"
 same every-row-is-in-a-table "" "$(cat "$tmp/lost")"
 if cmp -s "$tmp/doc" $doc; then
