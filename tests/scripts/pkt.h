@@ -276,6 +276,8 @@ struct pkt_live {
     const uint8_t *tcp;  /* the TCP header in it; NULL: it is not TCP */
     uint32_t tcp_len;    /* header and payload */
     struct pkt_map *map; /* whose; pkt_wire_check sets it */
+    uint32_t used;       /* payload that the script has named already, in */
+    uint32_t piece;      /* segments of this size */
     struct pkt_live *next;
 };
 
@@ -326,7 +328,7 @@ int64_t pkt_tolerance(const struct pkt_run *);
    output would do something); lets pending calls complete. */
 int pkt_settle(struct pkt_run *);
 /* Moves time to `until`, stopping at each deadline on the way and settling
-   there. until_sent: stops as soon as run->sent is not empty. */
+   there. until_sent: stops as soon as anything is sent. */
 int pkt_advance(struct pkt_run *, int64_t until, int until_sent);
 /* An IP datagram to tcpsm, at now. */
 int pkt_inject(struct pkt_run *, const uint8_t *datagram, uint32_t len);

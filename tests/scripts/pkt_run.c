@@ -221,11 +221,13 @@ int pkt_settle(struct pkt_run *run)
 
 int pkt_advance(struct pkt_run *run, int64_t until, int until_sent)
 {
+    uint32_t sent = run->sent_count;
+
     while (run->verdict.kind == PKT_OK) {
         int64_t t = until, d;
         tcpsm_time due = deadline(run);
 
-        if (until_sent && run->sent != NULL)
+        if (until_sent && run->sent_count != sent)
             break;
         if (due != TCPSM_NEVER &&
             due < run->base + (tcpsm_time)INT32_MAX * (tcpsm_time)100000) {

@@ -1,0 +1,88 @@
+/* pkt_wire.h - what pkt_wire.c and pkt_match.c share. 0BSD. */
+
+#ifndef PKT_WIRE_H
+#define PKT_WIRE_H
+
+#include "pkt.h"
+
+enum { PKT_PAIRS = 64, PKT_OPTS = 40, PKT_FDS = 64 };
+
+/* Script space and live space of one connection: live = script + base. */
+struct pkt_map {
+    tcpsm_tuple tuple;
+    int local_known;                  /* a live SYN of ours was seen */
+    int named;                        /* and the script has named it */
+    int remote_known;                 /* a SYN of the peer's was injected */
+    int synced;                       /* we acknowledged it */
+    int ended;                        /* a RST or FIN was seen since */
+    int addressed;                    /* by `peer` or sock(N) */
+    uint32_t local_isn, remote_isn;   /* live, of the SYNs */
+    uint32_t local_base, remote_base; /* of sequence numbers */
+    uint32_t syn_seq;                 /* live, of the peer's last SYN */
+    int syn_seen;
+    uint32_t in_next;    /* live, after what the peer sent last */
+    int64_t in_win;      /* what it had in its window field last */
+    uint32_t una;        /* live, what the peer acknowledged last */
+    uint32_t last_ack;   /* live, what we acknowledged last */
+    uint32_t last_tsval; /* of the peer's last segment */
+    int acked, una_known, last_ts;
+    /* RFC 7323: TS.Recent by the rules, and one that tcpsm may have taken
+       instead, because it saw fit to refuse the segment */
+    int recent_known, alt_known;
+    uint32_t recent, alt;
+    int64_t recent_at;
+    /* our TS values: the first, and those that the script has named */
+    int ts_known;
+    int64_t ts_at;
+    uint32_t ts_live, ts_script;
+    struct {
+        uint32_t live, script;
+    } pair[PKT_PAIRS];
+    uint32_t pairs;
+    /* the first TS value of an established connection, against the clock */
+    int clock_known;
+    int64_t clock_at;
+    uint32_t clock_live;
+    struct pkt_map *next;
+};
+
+struct pkt_cookie {
+    uint8_t script[40], live[40];
+    int script_n, live_n;
+    struct pkt_cookie *next;
+};
+
+struct pkt_wire {
+    struct pkt_map *maps;
+    struct pkt_map *fd[PKT_FDS]; /* whom sock(N) meant last */
+    struct pkt_cookie *cookies;
+    int listening;
+    uint16_t listen_port, next_port;
+};
+
+/* A live segment taken apart; options in wire space. */
+struct pkt_seg {
+    uint32_t seq, ack, flags, win, urg, hdr, len;
+    const uint8_t *data;
+    struct pkt_opt opt[PKT_OPTS];
+    int opts, ts;
+    uint32_t tsval, tsecr;
+    const char *bad; /* malformed options: how */
+};
+
+void pkt_seg_parse(struct pkt_seg *, const uint8_t *tcp, uint32_t len);
+struct pkt_wire *pkt_wire_state(struct pkt_run *);
+/* The connection that a packet of the script belongs to; NULL: none yet. */
+struct pkt_map *pkt_wire_whose(struct pkt_run *, const struct pkt_packet *);
+struct pkt_cookie *pkt_wire_cookie(struct pkt_run *, const uint8_t *script,
+                                   int n);
+void pkt_wire_learn(struct pkt_run *, const struct pkt_opt *script,
+                    const struct pkt_opt *live);
+/* Flags and options as scripts have them, into buf. */
+const char *pkt_flags_text(uint32_t flags, char *buf);
+void pkt_opt_text(const struct pkt_opt *, char *buf, size_t size);
+/* To script space. */
+void pkt_opt_script(const struct pkt_map *, const struct pkt_seg *,
+                    struct pkt_opt *);
+
+#endif
