@@ -27,6 +27,7 @@ import sys
 import threading
 import time
 
+sys.dont_write_bytecode = True  # the tree stays as it is
 from captures_live import (ACK, AE, CWR, ECE, FIN, MOD, PSH, RST, SYN, URG,
                            REMOTE, LOCAL, Segment, Tun, icmp, segment,
                            sysctl)

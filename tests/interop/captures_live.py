@@ -23,6 +23,7 @@ REMOTE = {4: "192.0.2.1", 6: "fd3d:fa7b:d17d::1"}
 SYSCTLS = """
 net.ipv4.tcp_no_metrics_save=1
 net.ipv4.tcp_challenge_ack_limit=2147483647
+net.ipv4.tcp_syncookies=0
 net.ipv4.tcp_rmem=4096 540000 6291456
 net.ipv4.tcp_wmem=4096 16384 4194304
 net.ipv4.tcp_autocorking=0
@@ -50,7 +51,7 @@ class Tun:
     """The only device of a namespace of our own, which goes when the
     process does. The kernel is `local`, this program is `remote`."""
 
-    def __init__(self, mtu=1500):
+    def __init__(self, mtu=1500, route=""):
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.unshare(CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "unshare")
@@ -67,9 +68,9 @@ class Tun:
 link set tun0 mtu %d up
 addr add %s/16 dev tun0
 addr add %s/48 dev tun0 nodad
-route add default dev tun0
-""" % (mtu, LOCAL[4], LOCAL[6]))
-        ip("route add default dev tun0\n", "-6")
+route add default dev tun0 %s
+""" % (mtu, LOCAL[4], LOCAL[6], route))
+        ip("route add default dev tun0 %s\n" % route, "-6")
 
     def wait(self, until):
         """The next packet and when it came; None at that time."""
