@@ -582,6 +582,19 @@ static int compare(struct match *x)
            numbers_differ(x) || options_differ(x) || ip_differs(x);
 }
 
+/* Of a server: a client's is as the peer gave it. */
+static void learn_cookie(struct pkt_run *run, const struct pkt_opt *script,
+                         const struct pkt_opt *live)
+{
+    struct pkt_wire *w = pkt_wire_state(run);
+
+    memcpy(w->granted, live->bytes, (size_t)live->n);
+    w->granted_n = live->n;
+    if (script->n > 0 &&
+        pkt_wire_cookie(run, script->bytes, script->n) == NULL)
+        pkt_wire_learn(run, script, live);
+}
+
 /* They are equal: what the live one tells of the mapping. */
 static void learn(struct match *x)
 {
@@ -601,9 +614,8 @@ static void learn(struct match *x)
             if (b->what != a->what)
                 continue;
             if ((a->what == PKT_OPT_FO || a->what == PKT_OPT_FOEXP) &&
-                a->n > 0 && b->n > 0 && (x->s.flags & PKT_ACK) &&
-                pkt_wire_cookie(x->run, a->bytes, a->n) == NULL)
-                pkt_wire_learn(x->run, a, b);
+                b->n > 0 && (x->s.flags & PKT_ACK))
+                learn_cookie(x->run, a, b);
             if (a->what != PKT_OPT_TS || a->v[0] == PKT_ANY ||
                 (x->s.flags & PKT_RST))
                 continue;

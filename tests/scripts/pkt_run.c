@@ -81,9 +81,7 @@ static void taken(struct pkt_run *run, const uint8_t *p, uint32_t len)
     }
     pkt_info_seen(run, 0, live->bytes, len);
     pkt_wire_check(run, live);
-    if (run->conf.verbose)
-        printf("%10.6f > %s\n", (double)live->at / 1e6,
-               pkt_wire_text(run, live));
+    pkt_trace_sent(run, live);
     *run->sent_end = live;
     run->sent_end = &live->next;
     if (++run->sent_count > MAX_SENT)
@@ -437,6 +435,7 @@ static int one_event(struct pkt_run *run, const struct pkt_event *e)
         pkt_settle(run);
     }
     if (e->kind == PKT_PACKET && !e->packet->inbound) {
+        pkt_trace_event(run, e);
         pkt_wire_out(run, e->packet, from, to);
         passed(run, &e->time, from, to, run->matched);
         return run->verdict.kind;
@@ -451,9 +450,7 @@ static int one_event(struct pkt_run *run, const struct pkt_event *e)
                         (double)run->now / 1e6, (double)at / 1e6);
     if (run->verdict.kind != PKT_OK)
         return run->verdict.kind;
-    if (run->conf.verbose && e->source)
-        printf("%10.6f %s%s\n", (double)run->now / 1e6,
-               e->kind == PKT_PACKET ? "" : "  ", e->source);
+    pkt_trace_event(run, e);
     switch (e->kind) {
     case PKT_PACKET:
         pkt_wire_in(run, e->packet);

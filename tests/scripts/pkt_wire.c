@@ -395,7 +395,10 @@ static uint32_t put_opt(struct pkt_run *run, const struct pkt_map *m,
     case PKT_OPT_FO:
     case PKT_OPT_FOEXP:
         c = pkt_wire_cookie(run, bytes, (int)n);
-        if (n > 0 && c != NULL) {
+        if (o->n == PKT_ANY) { /* FO TFO_COOKIE: what our server gave */
+            bytes = run->wire->granted;
+            n = run->wire->granted_n ? (uint32_t)run->wire->granted_n : 8;
+        } else if (n > 0 && c != NULL) {
             bytes = c->live;
             n = (uint32_t)c->live_n;
         }

@@ -56,6 +56,8 @@ struct pkt_wire {
     struct pkt_map *maps;
     struct pkt_map *fd[PKT_FDS]; /* whom sock(N) meant last */
     struct pkt_cookie *cookies;
+    uint8_t granted[40]; /* the last live cookie of our server's */
+    int granted_n;
     int listening;
     uint16_t listen_port, next_port;
 };
