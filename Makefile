@@ -129,7 +129,8 @@ build-tests: $(UNIT) $(WIRE) $(MODEL) $(TINY) $(PKT) $(EXAMPLES) $(PROGRAMS) \
              $(MIGRATE) $(HELPERS)
 
 .PHONY: pkt
-pkt: $(PKT)
+pkt:
+	$(SUBMAKE) $(PKT)
 
 $(B)/libtcpsm.o: tcpsm.h
 	@mkdir -p $(@D)
@@ -162,14 +163,24 @@ $(TINY): $(B)/tests/%-tiny: tests/%.c $(REFERENCE) $(B)/tiny.o $(SUPPORT)
 	@echo "  CC  $< (tiny)"
 	@$(CC) $(TEST_CFLAGS) -O1 -DTCPSM_TINY -o $@ $< $(REFERENCE) $(B)/tiny.o
 
-PKT_SOURCES = $(wildcard tests/scripts/*.c)
-$(B)/pkt: $(PKT_SOURCES) tests/scripts/pkt.h $(B)/libtcpsm.o
-	@echo "  CC  $@"
-	@$(CC) $(TEST_CFLAGS) -O1 -o $@ $(PKT_SOURCES) $(B)/libtcpsm.o
+PKT_NAMES = $(notdir $(basename $(wildcard tests/scripts/*.c)))
+PKT_HEADERS = $(wildcard tests/scripts/*.h) tcpsm.h
+$(B)/pkt: $(PKT_NAMES:%=$(B)/scripts/%.o) $(B)/libtcpsm.o
+	@echo "  LD  $@"
+	@$(CC) $(TEST_CFLAGS) -o $@ $^
 
-$(B)/pkt-tiny: $(PKT_SOURCES) tests/scripts/pkt.h $(B)/tiny.o
-	@echo "  CC  $@"
-	@$(CC) $(TEST_CFLAGS) -O1 -DTCPSM_TINY -o $@ $(PKT_SOURCES) $(B)/tiny.o
+$(B)/pkt-tiny: $(PKT_NAMES:%=$(B)/scripts/%-tiny.o) $(B)/tiny.o
+	@echo "  LD  $@"
+	@$(CC) $(TEST_CFLAGS) -o $@ $^
+
+$(B)/scripts/%-tiny.o: tests/scripts/%.c $(PKT_HEADERS)
+	@mkdir -p $(@D)
+	@$(CC) $(TEST_CFLAGS) -O1 -DTCPSM_TINY -c -o $@ $<
+
+$(B)/scripts/%.o: tests/scripts/%.c $(PKT_HEADERS)
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	@$(CC) $(TEST_CFLAGS) -O1 -c -o $@ $<
 
 $(EXAMPLES): $(B)/%: examples/%.c tcpsm.h $(SUPPORT)
 	@mkdir -p $(@D)
