@@ -430,7 +430,7 @@ static int one_event(struct pkt_run *run, const struct pkt_event *e)
     window(run, &e->time, &from, &to);
     if (e->kind != PKT_COMMAND && run->stack_mem == NULL && !run->is_up) {
         run->is_up = 1;
-        if (set_up(run) != PKT_OK || pkt_sock_init(run) != PKT_OK)
+        if (pkt_sock_init(run) != PKT_OK || set_up(run) != PKT_OK)
             return run->verdict.kind;
         pkt_settle(run);
     }

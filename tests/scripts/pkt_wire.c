@@ -487,7 +487,7 @@ static uint32_t put_ip(uint8_t *p, int v4, const uint8_t *src,
                              : k->ecn == PKT_ECN_ECT1 ? 1u
                              : k->ecn == PKT_ECN_NONE ? 0u
                                                       : 2u);
-    memset(p, 0, 40);
+    memset(p, 0, v4 ? 20 : 40);
     if (!v4) {
         put32(p, 6u << 28 | tos << 20);
         put16(p + 4, n);
