@@ -1,0 +1,555 @@
+/* permitted.h - where tcpsm may differ from the reference - 0BSD
+
+   One table. A difference between tcpsm and reference.c is a failure unless
+   an entry's clause allows it; an entry says when it applies and what comes
+   instead, exactly: it rewrites the reference's outcome, mostly by having the
+   reference look at the same segment as the clause sees it. Each entry must
+   be used by a test, and how often is printed. */
+
+#ifndef PERMITTED_H
+#define PERMITTED_H
+
+#include "reference.h"
+
+#include <string.h>
+
+typedef struct {
+    ref_tcb r; /* after the segment */
+    ref_list list;
+} outcome;
+
+typedef struct {
+    const ref_tcb *before;
+    const ref_seg *seg;
+    int closed;    /* the owner has closed for good: nobody reads */
+    int stack;     /* a tcpsm_stack: SYN and TIME-WAIT are table entries */
+    int reset_due; /* tcpsm is CLOSED and has sent a reset */
+} permit_case;
+
+typedef struct {
+    const char *id, *clause, *text;
+    /* 1: applies. `before` changes what the reference is given: its state or
+       the segment; `after` changes what it made of that. Both NULL: the
+       comparison itself knows (see model.h). */
+    int (*before)(const permit_case *, ref_tcb *t, ref_seg *s);
+    int (*after)(const permit_case *, outcome *o);
+    int only; /* 1: server configuration, 2: tiny */
+    unsigned long hits;
+} permit;
+
+#define PERMIT_FN __attribute__((unused)) static
+
+PERMIT_FN int permit__lt(uint32_t a, uint32_t b)
+{
+    return a != b && b - a < 0x80000000u;
+}
+
+PERMIT_FN int permit__has(const permit_case *k, unsigned flag)
+{
+    return (k->seg->flags & flag) != 0;
+}
+
+/* From SYN-RECEIVED on */
+PERMIT_FN int permit__in_other(const permit_case *k)
+{
+    return k->before->state >= REF_SYN_RECEIVED;
+}
+
+PERMIT_FN void permit__nothing(const permit_case *k, outcome *o)
+{
+    memcpy(&o->r, k->before, sizeof o->r);
+    memset(&o->list, 0, sizeof o->list);
+}
+
+PERMIT_FN void permit__say(outcome *o, uint32_t seq, uint32_t ack,
+                           unsigned flags)
+{
+    ref_reply *r = &o->list.at[o->list.n++];
+
+    memset(r, 0, sizeof *r);
+    r->seg.seq = seq;
+    r->seg.ack = ack;
+    r->seg.flags = (uint16_t)flags;
+}
+
+PERMIT_FN uint32_t permit__len(const permit_case *k)
+{
+    return k->seg->len + (uint32_t)permit__has(k, REF_SYN) +
+           (uint32_t)permit__has(k, REF_FIN);
+}
+
+/* --- the handshake --- */
+
+PERMIT_FN int permit_syn_text(const permit_case *k, ref_tcb *t, ref_seg *s)
+{
+    if (!permit__has(k, REF_SYN) || t->state > REF_SYN_SENT ||
+        (permit__has(k, REF_ACK) && t->state == REF_SYN_SENT) ||
+        (s->len == 0 && !permit__has(k, REF_FIN)))
+        return 0;
+    s->len = 0;
+    s->flags &= (uint16_t)~REF_FIN;
+    return 1;
+}
+
+PERMIT_FN int permit_syn_text_acked(const permit_case *k, ref_tcb *t,
+                                    ref_seg *s)
+{
+    if (t->state != REF_LISTEN || s->len == 0 || k->stack)
+        return 0;
+    s->flags &= (uint16_t)~REF_FIN;
+    return 1;
+}
+
+PERMIT_FN int permit_syn_text_acked_now(const permit_case *k, outcome *o)
+{
+    uint32_t i;
+
+    if (o->r.state != REF_SYN_RECEIVED)
+        return 0;
+    o->r.rcv_nxt += k->seg->len;
+    for (i = 0; i < o->list.n; i++)
+        o->list.at[i].seg.ack += k->seg->len;
+    return 1;
+}
+
+PERMIT_FN int permit_refused(const permit_case *k, outcome *o)
+{
+    if (k->before->state != REF_SYN_SENT || !(o->r.signals & REF_SIG_RESET))
+        return 0;
+    o->r.signals =
+        (o->r.signals & ~(unsigned)REF_SIG_RESET) | REF_SIG_REFUSED;
+    return 1;
+}
+
+PERMIT_FN int permit_syn_again(const permit_case *k, outcome *o)
+{
+    if (k->before->state != REF_SYN_RECEIVED || !permit__has(k, REF_SYN) ||
+        permit__has(k, REF_ACK) || permit__has(k, REF_RST) ||
+        k->seg->seq != k->before->irs)
+        return 0;
+    permit__nothing(k, o);
+    permit__say(o, k->before->iss, k->before->rcv_nxt, REF_SYN | REF_ACK);
+    return 1;
+}
+
+PERMIT_FN int permit_syn_at_irs(const permit_case *k, ref_tcb *t, ref_seg *s)
+{
+    if (t->state != REF_SYN_RECEIVED || !permit__has(k, REF_SYN) ||
+        !permit__has(k, REF_ACK) || permit__has(k, REF_RST) ||
+        s->seq != t->irs)
+        return 0;
+    s->flags &= (uint16_t)~REF_SYN;
+    s->seq++;
+    s->up--;
+    return 1;
+}
+
+PERMIT_FN int permit_syn_at_irs_acked(const permit_case *k, outcome *o)
+{
+    if (o->r.state >= REF_ESTABLISHED && !o->list.n)
+        permit__say(o, o->r.snd_nxt, o->r.rcv_nxt, REF_ACK);
+    if (o->r.state >= REF_ESTABLISHED && o->r.snd_wl1 == k->seg->seq + 1)
+        o->r.snd_wl1--;
+    return 1;
+}
+
+PERMIT_FN int permit_other_syn(const permit_case *k, outcome *o)
+{
+    const ref_tcb *t = k->before;
+
+    if (t->state != REF_SYN_RECEIVED || !permit__has(k, REF_SYN) ||
+        permit__has(k, REF_RST) || k->seg->seq == t->irs ||
+        k->seg->seq - t->rcv_nxt < t->rcv_wnd)
+        return 0;
+    permit__nothing(k, o);
+    permit__say(o, t->snd_nxt, t->rcv_nxt, REF_ACK);
+    return 1;
+}
+
+PERMIT_FN int permit_future_ack_reset(const permit_case *k, outcome *o)
+{
+    if (k->before->state != REF_SYN_RECEIVED || o->list.n != 1 ||
+        !o->list.at[0].challenge || !permit__has(k, REF_ACK))
+        return 0;
+    if (permit__lt(k->before->snd_una, k->seg->ack) &&
+        !permit__lt(k->before->snd_nxt, k->seg->ack))
+        return 0;
+    permit__nothing(k, o);
+    permit__say(o, k->seg->ack, 0, REF_RST);
+    return 1;
+}
+
+/* --- the sequence number --- */
+
+PERMIT_FN int permit_right_edge(const permit_case *k, ref_tcb *t, ref_seg *s)
+{
+    if (!permit__in_other(k) || permit__len(k) != 0 || t->rcv_wnd == 0 ||
+        s->seq != t->rcv_nxt + t->rcv_wnd || permit__has(k, REF_RST))
+        return 0;
+    t->rcv_wnd++;
+    return 1;
+}
+
+PERMIT_FN int permit_right_edge_back(const permit_case *k, outcome *o)
+{
+    (void)k;
+    if (o->r.rcv_wnd)
+        o->r.rcv_wnd--;
+    return 1;
+}
+
+PERMIT_FN int permit_both_sides(const permit_case *k, ref_tcb *t, ref_seg *s)
+{
+    uint32_t last = s->seq + permit__len(k) - 1;
+
+    if (!permit__in_other(k) || permit__len(k) == 0 || t->rcv_wnd == 0 ||
+        !permit__lt(s->seq, t->rcv_nxt) ||
+        permit__lt(last, t->rcv_nxt + t->rcv_wnd) ||
+        (s->flags & (REF_SYN | REF_RST)))
+        return 0;
+    s->len = t->rcv_nxt + t->rcv_wnd - s->seq; /* trimmed on the right */
+    s->flags &= (uint16_t)~REF_FIN;
+    return 1;
+}
+
+PERMIT_FN int permit_zero_no_ack(const permit_case *k, outcome *o)
+{
+    const ref_tcb *t = k->before;
+
+    if (!permit__in_other(k) || t->rcv_wnd != 0 ||
+        k->seg->seq != t->rcv_nxt ||
+        (k->seg->flags & (REF_ACK | REF_SYN | REF_RST)))
+        return 0;
+    permit__nothing(k, o);
+    return 1;
+}
+
+/* The FIN is the octet at the right edge, and all before it is in. */
+PERMIT_FN int permit_fin_at_edge(const permit_case *k, ref_tcb *t, ref_seg *s)
+{
+    if (!permit__in_other(k) || !permit__has(k, REF_FIN) ||
+        (s->flags & (REF_SYN | REF_RST)) ||
+        s->seq + s->len != t->rcv_nxt + t->rcv_wnd)
+        return 0;
+    t->rcv_wnd++;
+    return 1;
+}
+
+PERMIT_FN int permit_fin_at_edge_back(const permit_case *k, outcome *o)
+{
+    (void)k;
+    if (o->r.state == REF_CLOSED || o->r.fin_rcvd)
+        return 1;
+    if (o->r.rcv_wnd)
+        o->r.rcv_wnd--;
+    o->r.fin_have = 0; /* beyond a gap it comes again */
+    return 1;
+}
+
+PERMIT_FN int permit_fin_after_fin(const permit_case *k, ref_tcb *t,
+                                   ref_seg *s)
+{
+    if (!permit__in_other(k) || !(s->flags & REF_FIN) ||
+        !(t->fin_rcvd || t->fin_have) || permit__has(k, REF_SYN))
+        return 0;
+    s->flags &= (uint16_t)~REF_FIN;
+    return s->len != 0 || s->seq == t->rcv_nxt ||
+           permit__lt(t->rcv_nxt, s->seq);
+}
+
+PERMIT_FN int permit_fin_before_text(const permit_case *k, ref_tcb *t,
+                                     ref_seg *s)
+{
+    uint32_t at = s->seq + s->len - (t->irs + 1);
+
+    if (!permit__in_other(k) || !(s->flags & REF_FIN) ||
+        permit__has(k, REF_SYN) || at >= t->highest)
+        return 0;
+    s->flags &= (uint16_t)~REF_FIN;
+    return 1;
+}
+
+PERMIT_FN int permit_text_after_fin(const permit_case *k, ref_tcb *t,
+                                    ref_seg *s)
+{
+    if (!permit__in_other(k) || !t->fin_have || permit__has(k, REF_SYN) ||
+        !permit__lt(t->fin_at, s->seq + s->len))
+        return 0;
+    s->flags &= (uint16_t)~REF_FIN;
+    s->len = permit__lt(s->seq, t->fin_at) ? t->fin_at - s->seq : 0;
+    return 1;
+}
+
+PERMIT_FN int permit_not_held(const permit_case *k, outcome *o)
+{
+    const ref_tcb *t = k->before;
+
+    if (o->r.state < REF_ESTABLISHED || o->r.rcv_nxt != t->rcv_nxt ||
+        (o->r.highest == t->highest && o->r.fin_have == t->fin_have))
+        return 0;
+    memcpy(o->r.have, t->have, sizeof o->r.have);
+    o->r.highest = t->highest;
+    o->r.fin_have = t->fin_have;
+    return 1;
+}
+
+/* --- the ACK field and the window --- */
+
+PERMIT_FN int permit_edge_stays(const permit_case *k, outcome *o)
+{
+    const ref_tcb *t = k->before;
+    uint32_t n = o->r.snd_una - t->snd_una;
+
+    if (!permit__in_other(k) || n == 0 || t->state == REF_SYN_RECEIVED ||
+        o->r.snd_wl1 != t->snd_wl1 || o->r.snd_wl2 != t->snd_wl2 ||
+        o->r.snd_wnd != t->snd_wnd || o->r.state == REF_CLOSED)
+        return 0;
+    o->r.snd_wnd -= n < o->r.snd_wnd ? n : o->r.snd_wnd;
+    return 1;
+}
+
+PERMIT_FN int permit_straddle_window(const permit_case *k, outcome *o)
+{
+    const ref_tcb *t = k->before;
+
+    if (!permit__in_other(k) || !permit__lt(k->seg->seq, t->rcv_nxt) ||
+        o->r.state < REF_ESTABLISHED)
+        return 0;
+    if (t->state == REF_SYN_RECEIVED ||
+        !permit__lt(k->seg->seq, t->snd_wl1)) {
+        if (o->r.snd_wl1 != t->rcv_nxt)
+            return 0;
+        o->r.snd_wl1 = k->seg->seq; /* as it came */
+        return 1;
+    }
+    if (o->r.snd_wl1 == t->snd_wl1 && o->r.snd_wl2 == t->snd_wl2 &&
+        o->r.snd_wnd == t->snd_wnd)
+        return 0;
+    o->r.snd_wl1 = t->snd_wl1;
+    o->r.snd_wl2 = t->snd_wl2;
+    o->r.max_snd_wnd = t->max_snd_wnd;
+    o->r.snd_wnd = t->snd_wnd;
+    return 1;
+}
+
+PERMIT_FN int permit_rate_limit(const permit_case *k, outcome *o)
+{
+    if (!permit__in_other(k) || o->list.n != 1 || k->seg->len != 0 ||
+        !o->list.at[0].challenge || k->before->rcv_wnd == 0)
+        return 0;
+    o->list.n = 0;
+    return 1;
+}
+
+PERMIT_FN int permit_reset_told(const permit_case *k, outcome *o)
+{
+    const ref_tcb *t = k->before;
+
+    if ((t->state != REF_CLOSING && t->state != REF_LAST_ACK) ||
+        !permit__has(k, REF_RST) || o->r.state != REF_CLOSED ||
+        t->snd_una - (t->iss + 1) >= t->sent_n)
+        return 0;
+    o->r.signals |= REF_SIG_RESET;
+    return 1;
+}
+
+/* --- URG --- */
+
+PERMIT_FN int permit_urg_zero(const permit_case *k, ref_tcb *t, ref_seg *s)
+{
+    (void)t;
+    if (!permit__has(k, REF_URG) || k->seg->up != 0)
+        return 0;
+    s->flags &= (uint16_t)~REF_URG;
+    return 1;
+}
+
+/* --- closing --- */
+
+PERMIT_FN int permit_closed_text(const permit_case *k, outcome *o)
+{
+    if (!k->closed || k->seg->len == 0 ||
+        (k->seg->flags & (REF_SYN | REF_RST)) || !permit__has(k, REF_ACK) ||
+        !memcmp(o->r.have, k->before->have, sizeof o->r.have))
+        return 0;
+    permit__nothing(k, o);
+    o->r.state = REF_CLOSED;
+    permit__say(o, k->before->snd_nxt, k->before->rcv_nxt, REF_RST | REF_ACK);
+    return 1;
+}
+
+PERMIT_FN int permit_last_ack(const permit_case *k, outcome *o)
+{
+    (void)k;
+    if (o->r.state != REF_CLOSE_WAIT || !o->r.closing)
+        return 0;
+    o->r.state = REF_LAST_ACK;
+    return 1;
+}
+
+/* --- TIME-WAIT --- */
+
+PERMIT_FN int permit_time_wait_quiet(const permit_case *k, outcome *o)
+{
+    const ref_seg *s = k->seg;
+
+    if (k->before->state != REF_TIME_WAIT || permit__has(k, REF_SYN) ||
+        permit__has(k, REF_RST) || !permit__has(k, REF_ACK) ||
+        o->r.time_waits == k->before->time_waits)
+        return 0;
+    (void)s;
+    permit__nothing(k, o);
+    return 1;
+}
+
+PERMIT_FN int permit_time_wait_rst(const permit_case *k, outcome *o)
+{
+    if (k->before->state != REF_TIME_WAIT || !permit__has(k, REF_RST))
+        return 0;
+    permit__nothing(k, o);
+    return 1;
+}
+
+PERMIT_FN int permit_time_wait_fin(const permit_case *k, outcome *o)
+{
+    if (k->before->state != REF_TIME_WAIT || !permit__has(k, REF_FIN) ||
+        o->r.state != REF_TIME_WAIT ||
+        k->seg->seq + permit__len(k) != k->before->rcv_nxt ||
+        k->seg->ack != k->before->snd_nxt || permit__has(k, REF_SYN) ||
+        !permit__has(k, REF_ACK) || permit__has(k, REF_RST))
+        return 0;
+    o->r.time_waits++;
+    return 1;
+}
+
+PERMIT_FN int permit_time_wait_syn(const permit_case *k, outcome *o)
+{
+    if (k->before->state != REF_TIME_WAIT || !permit__has(k, REF_SYN) ||
+        permit__has(k, REF_RST) || permit__has(k, REF_ACK) ||
+        permit__lt(k->seg->seq, k->before->rcv_nxt))
+        return 0;
+    permit__nothing(k, o);
+    if (k->stack) { /* the listener that is there answers it at once */
+        ref_list none;
+        uint32_t iss = k->before->next_iss;
+
+        ref_init(&o->r, k->before->rcv_buff);
+        (void)ref_open(&o->r, 0, iss, &none);
+        {
+            ref_seg s = *k->seg;
+
+            s.len = 0;
+            s.flags &= (uint16_t)~REF_FIN;
+            ref_segment(&o->r, &s, &o->list);
+        }
+        return 1;
+    }
+    o->r.state = REF_CLOSED;
+    return 1;
+}
+
+/* ---- the table ------------------------------------------------------------- */
+
+/* The first four are the comparison's own: see model.h. */
+enum {
+    PERMIT_DELAYED,
+    PERMIT_EXTRA_ACK,
+    PERMIT_ECN,
+    PERMIT_ACK_SEQ,
+    PERMIT_REWRITES
+};
+
+static permit permits[] = {
+    {"delayed-ack", "9293 3.8.6.3 SHLD-18, 3.10.7.4 Seventh",
+     "the ACK of text waits, less than 0.5 s, for company", NULL, NULL, 0, 0},
+    {"duplicate-ack", "9293 3.10.7.4 Seventh MAY-13, 5681 4.2",
+     "text or a FIN beyond a gap, or seen before, is answered at once", NULL,
+     NULL, 0, 0},
+    {"ecn-bits", "3168 6.1.1, 9768 3.1.1",
+     "ECE, CWR and AE in an answer to a SYN that had them", NULL, NULL, 1, 0},
+    {"ack-seq", "9293 3.8.6 MUST-34, A.2",
+     "behind a shrunk window ACKs say its edge, where the peer looks", NULL,
+     NULL, 0, 0},
+    {"syn-text-dropped",
+     "9293 3.10.7.2 Third, 3.10.7.3 Fourth (should, queue)",
+     "text or FIN of a SYN that opens is not kept; it comes again",
+     permit_syn_text, NULL, 0, 0},
+    {"syn-text-acked", "9293 3.10.7.2 Third (processed in SYN-RECEIVED)",
+     "text of a SYN is kept, unread, and acknowledged with it",
+     permit_syn_text_acked, permit_syn_text_acked_now, 0, 0},
+    {"refused", "1122 4.2.4.1, 9293 3.10.7.4 Second",
+     "a reset that answers our SYN is called \"refused\"", NULL,
+     permit_refused, 0, 0},
+    {"syn-ack-again", "9293 3.10.8 retransmission, 3.10.7.4 First",
+     "the peer's SYN again: the ACK that it is owed is our SYN,ACK", NULL,
+     permit_syn_again, 0, 0},
+    {"syn-ack-at-irs", "9293 A.2 (simultaneous open)",
+     "SYN,ACK at IRS in SYN-RECEIVED: its ACK counts", permit_syn_at_irs,
+     permit_syn_at_irs_acked, 0, 0},
+    {"other-syn", "9293 3.4, 5961 4.2",
+     "SYN-RECEIVED: a SYN from below the window is answered, not trimmed",
+     NULL, permit_other_syn, 0, 0},
+    {"future-ack-reset", "9293 3.5.2 group 2",
+     "SYN-RECEIVED: an ACK of what was never sent gets a reset", NULL,
+     permit_future_ack_reset, 0, 0},
+    {"right-edge", "9293 A.2, MUST-66",
+     "an empty segment at the right edge is acceptable", permit_right_edge,
+     permit_right_edge_back, 0, 0},
+    {"both-sides", "9293 3.10.7.4 First (trimming)",
+     "text that hangs out of the window on both sides is trimmed",
+     permit_both_sides, NULL, 0, 0},
+    {"zero-window-no-ack", "9293 3.10.7.4 Fifth (ACK off: drop)",
+     "at a window of zero a segment without ACK has no answer", NULL,
+     permit_zero_no_ack, 0, 0},
+    {"fin-at-edge", "9293 3.10 (in detail), 3.4",
+     "a FIN needs no buffer: at the right edge, in order, it is taken",
+     permit_fin_at_edge, permit_fin_at_edge_back, 0, 0},
+    {"fin-after-fin", "9293 3.10.7.4 Eighth, glossary (FIN)",
+     "what comes after the FIN is no second FIN", permit_fin_after_fin, NULL,
+     0, 0},
+    {"fin-before-text", "9293 glossary (FIN)",
+     "a FIN before text that has arrived is not believed",
+     permit_fin_before_text, NULL, 0, 0},
+    {"text-after-fin", "9293 glossary (FIN)",
+     "text beyond a FIN that waits is not believed", permit_text_after_fin,
+     NULL, 0, 0},
+    {"not-held", "9293 3.10.7.4 SHLD-31",
+     "text beyond a gap is not held: the table is full", NULL,
+     permit_not_held, 0, 0},
+    {"straddle-window", "9293 3.10.7.4 Fifth (WL1)",
+     "SND.WL1 is SEG.SEQ as it came, not as it was trimmed", NULL,
+     permit_straddle_window, 0, 0},
+    {"edge-stays", "9293 3.10.7.4 Fifth (SND.WND), 3.8.6",
+     "an ACK that may not update the window moves no right edge", NULL,
+     permit_edge_stays, 0, 0},
+    {"rate-limit", "5961 7, 9293 3.10.7.4 (ACK throttling)",
+     "answers to what is not acceptable and has no text are limited", NULL,
+     permit_rate_limit, 0, 0},
+    {"reset-told", "9293 3.6 MUST-12",
+     "CLOSING, LAST-ACK: the user learns that text was lost", NULL,
+     permit_reset_told, 0, 0},
+    {"urg-zero", "9293 3.8.5 MUST-62",
+     "an urgent pointer of 0 ends no octet of its segment", permit_urg_zero,
+     NULL, 0, 0},
+    {"closed-text", "9293 3.6.1 SHLD-3, MAY-1",
+     "text for a user who closed for good: a reset", NULL, permit_closed_text,
+     0, 0},
+    {"last-ack", "9293 3.10.4 CLOSE-WAIT, Figure 5",
+     "LAST-ACK from CLOSE on, though the FIN still waits", NULL,
+     permit_last_ack, 0, 0},
+    {"time-wait-quiet", "9293 3.10.7.4 Fifth TIME-WAIT",
+     "only the FIN is answered and restarts 2 MSL: no ACK war", NULL,
+     permit_time_wait_quiet, 0, 0},
+    {"time-wait-rst", "1337 4 (fix F1)", "RST is ignored in TIME-WAIT", NULL,
+     permit_time_wait_rst, 0, 0},
+    {"time-wait-fin", "9293 3.10.7.4 Fifth TIME-WAIT",
+     "the FIN, though it is below the window, restarts 2 MSL", NULL,
+     permit_time_wait_fin, 0, 0},
+    {"time-wait-syn", "9293 3.6.1 MAY-2 SHLD-4, 6191 2",
+     "a SYN beyond the old connection ends TIME-WAIT", NULL,
+     permit_time_wait_syn, 0, 0},
+};
+
+enum { PERMITS = sizeof permits / sizeof *permits };
+
+#endif /* PERMITTED_H */
