@@ -32,8 +32,7 @@ static const char *word(const ref_tcb *t, const ref_seg *s, uint32_t v,
 
     if (t->state > REF_SYN_SENT && is_ack && v - t->rcv_nxt < 5000)
         snprintf(p, 32, "RCV.NXT+%u", v - t->rcv_nxt);
-    else if (!is_ack && t->state > REF_LISTEN && v == t->snd_nxt &&
-             !(s->flags & REF_ACK && s->ack == v && t->state == REF_SYN_SENT))
+    else if (!is_ack && t->state > REF_LISTEN && v == t->snd_nxt)
         snprintf(p, 32, "SND.NXT+0");
     else if (is_ack && s->flags & REF_SYN && v == s->seq + 1)
         snprintf(p, 32, "SEG.SEQ+1");
@@ -167,6 +166,8 @@ static unsigned sample(FILE *f, unsigned n, uint64_t seed, int kernel)
             memset(&s, 0, sizeof s);
             s.flags =
                 (uint16_t)(roll(2) ? usual[roll(sizeof usual)] : roll(64));
+            if (roll(3))
+                s.flags &= (uint16_t)~REF_RST; /* of which there are many */
             s.len = roll(2) ? 0 : 10;
             s.wnd = CELL_UPDATE;
             s.up = s.flags & REF_URG ? 3 : 0;
