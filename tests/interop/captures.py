@@ -111,7 +111,7 @@ class Script:
             m = re.match(r"// until (\S+)", line)
             if m:
                 self.until = float(m.group(1))
-            m = re.match(r"// profile: linux \((\d+\.\d+)", line)
+            m = re.match(r"// Captured from Linux (\d+\.\d+)", line)
             if m:
                 self.linux = m.group(1)
             if bare.startswith("--ip_version=ipv6"):
