@@ -15,7 +15,8 @@ enum {
     DATAGRAM = 65535 + 40, /* the largest train */
     MAX_TURNS = 2000000,   /* of time's loop, in one script */
     MAX_IDLE = 64,         /* wake-ups in a row that do nothing */
-    MAX_SENT = 100000      /* segments of one script */
+    MAX_SENT = 100000,     /* segments of one script */
+    DIRTY = 65536
 };
 
 int pkt_fail(struct pkt_run *run, const char *fmt, ...)
@@ -351,11 +352,12 @@ static int set_up(struct pkt_run *run)
     if (size == 0)
         return pkt_fail(run, "tcpsm_stack_size: this configuration makes no "
                              "sense");
-    /* of its own, and not of the arena: reading past its end is seen */
-    run->stack_mem = malloc(size);
+    /* of its own, and not of the arena: reading past its end is seen. What is
+       in front must not count on zeros; to touch the rings costs time */
+    run->stack_mem = calloc(1, size);
     if (run->stack_mem == NULL)
         exit(2);
-    memset(run->stack_mem, 0xA5, size);
+    memset(run->stack_mem, 0xA5, size < DIRTY ? size : DIRTY);
     r = tcpsm_stack_init(&run->stack, run->stack_mem, size, sc, pkt_now(run));
     if (r != 0) {
         run->stack = NULL;
