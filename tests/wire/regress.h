@@ -57,11 +57,12 @@ WIRE_FN void reg__start(uint8_t family)
 {
     if (LAYER1) {
         wire__start(family);
-        return;
+    } else {
+        stackwire__start(family);
+        stackwire__peer(0);
+        w.c = NULL;
     }
-    stackwire__start(family);
-    stackwire__peer(0);
-    w.c = NULL;
+    w.rcv_ring = w.snd_ring = 65536; /* also where PAIR_RING is more */
 }
 
 WIRE_FN void reg__touched(void)
