@@ -199,6 +199,7 @@ static void head_read(struct head *h, const char *text, size_t len)
         {
             size_t n = (size_t)(eol - text);
             head_field(text, n, "profile:", h->profile, sizeof h->profile);
+            h->profile[strcspn(h->profile, " \t,(")] = 0; /* a version */
             head_field(text, n, "strict:", h->strict, sizeof h->strict);
             head_field(text, n, "expect:", h->expect, sizeof h->expect);
             head_field(text, n, "needs:", h->needs, sizeof h->needs);
