@@ -2630,7 +2630,10 @@ TCPSM__FN uint32_t tcpsm__muldiv(uint32_t a, uint32_t b, uint32_t c)
     return q + (hi != 0 && q != 0xFFFFFFFFu);
 }
 
-#define TCPSM__CC_L 8u /* RFC 9406 s4.2: at most L SMSS for one ACK */
+/* At most so many SMSS for one ACK: RFC 9406 s4.2 in the initial slow start,
+   RFC 3465 s2.3 in others; one after a timeout (RFC 3465 s2.3, too). */
+#define TCPSM__CC_L_FIRST 8u
+#define TCPSM__CC_L 2u
 
 #if !TCPSM__TINY
 /* HyStart++: w[0] the last round's least RTT, w[1] this round's, w[2] the
@@ -2680,18 +2683,18 @@ TCPSM__FN uint32_t tcpsm__hystart(tcpsm_cc_state *s, const tcpsm_cc_event *e)
 }
 #endif
 
-/* RFC9406-1 (byte counting; RFC5681-6 has L = 1), RFC9438-12 */
+/* RFC9406-1 and RFC 3465 (byte counting; RFC5681-6 has L = 1), RFC9438-12 */
 TCPSM__FN void tcpsm__slow_start(tcpsm_cc_state *s, const tcpsm_cc_event *e)
 {
-    uint32_t by = 1, acked = e->acked;
+    uint32_t by = 1, most = TCPSM__CC_L * e->mss;
 #if !TCPSM__TINY
-    if (s->ssthresh == TCPSM__MAX_CWND)
+    if (s->ssthresh == TCPSM__MAX_CWND) {
         by = tcpsm__hystart(s, e);
+        most = e->paced ? e->acked : TCPSM__CC_L_FIRST * e->mss;
+    }
 #endif
-    if (!e->paced)
-        acked = tcpsm__min(acked, TCPSM__CC_L * e->mss);
-    s->cwnd =
-        tcpsm__min(s->cwnd + acked / by, tcpsm__max(s->ssthresh, s->cwnd));
+    s->cwnd = tcpsm__min(s->cwnd + tcpsm__min(e->acked, most) / by,
+                         tcpsm__max(s->ssthresh, s->cwnd));
 }
 
 /* RFC 6928: about ten segments; RFC 5681 s3.1's bounds for a large MSS
