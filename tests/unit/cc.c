@@ -62,6 +62,20 @@ TEST(slow_start)
     CHECK_EQ(s.cwnd, 34 * MSS);
 }
 
+/* RFC 9406 s4.3: only the first slow start is HyStart++'s. In later ones an
+   ACK is worth two segments at most, paced or not (RFC 3465 s2.3). */
+TEST(later_slow_starts)
+{
+    tcpsm_cc_state s = begin();
+    s.ssthresh = 100 * MSS;
+    ack(&s, MSS);
+    CHECK_EQ(s.cwnd, 11 * MSS);
+    ack(&s, 2 * MSS);
+    CHECK_EQ(s.cwnd, 13 * MSS);
+    ack(&s, 9 * MSS);
+    CHECK_EQ(s.cwnd, 15 * MSS);
+}
+
 /* RFC5681-7: in congestion avoidance one SMSS a window, counted in bytes,
    however the ACKs are cut. */
 TEST(congestion_avoidance)

@@ -455,7 +455,7 @@ TEST(RFC9406_only_in_the_initial_slow_start)
         CHECK_EQ(ssthresh(), high);
         CHECK_EQ(COUNT(undone), 0);
         pump();
-        for (k = 0; k < 5 && cwnd() < high; k++) {
+        for (k = 0; k < 8 && cwnd() < high; k++) {
             uint32_t was = cwnd();
             uint32_t n = round_trip(40 + 25 * k);
             CHECKF(n + MSS >= was || cwnd() >= high, "from %u by %u", was, n);
