@@ -620,10 +620,12 @@ static void opt_cookie(struct parser *P, struct pkt_opt *o)
     /* "=" and blanks are optional before it. A cookie can only be known to
        whom made it, so the usual name for it, undefined, is any. */
     accept(P, "=");
-    if (accept(P, "...") ||
-        (strncmp(P->p, "TFO_COOKIE", 10) == 0 && accept_word(P, word(P))))
+    if (accept(P, "..."))
         o->n = PKT_ANY;
-    else if (!at_option_end(P))
+    else if (at(P, "TFO_COOKIE")) {
+        pass(P, word_len(P));
+        o->n = PKT_ANY;
+    } else if (!at_option_end(P))
         hex_bytes(P, o);
 }
 
@@ -741,9 +743,6 @@ static struct pkt_opt *tcp_option(struct parser *P)
     default:
         break;
     }
-    if (!at_option_end(P) && is_alpha(*P->p))
-        unknown(P, "TCP option %s %.*s", opt_names[i].name, (int)word_len(P),
-                P->p);
     return o;
 }
 
