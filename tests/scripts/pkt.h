@@ -309,6 +309,7 @@ struct pkt_run {
 
     struct pkt_sockets *sockets; /* pkt_sock.c's */
     struct pkt_info *info;       /* pkt_info.c's */
+    struct pkt_code *code;       /* pkt_code.c's */
     struct pkt_wire *wire;       /* pkt_wire.c's */
 };
 
@@ -380,6 +381,10 @@ int pkt_sock_end(struct pkt_run *);
 /* The connection that TCP_INFO and %{ }% are about: the last one that was
    connected or accepted; NULL. */
 tcpsm_conn *pkt_sock_conn(struct pkt_run *);
+/* How much of what was written is acknowledged, and was received in order:
+   octets. -1: not a connection of these. */
+int pkt_sock_bytes(struct pkt_run *, tcpsm_conn *, int64_t *acked,
+                   int64_t *received);
 void pkt_sock_free(struct pkt_run *);
 
 /* ---- %{ }% (pkt_info.c) -------------------------------------------------- */
