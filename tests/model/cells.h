@@ -234,6 +234,16 @@ MODEL_FN void row_time_wait(void)
 {
     row_fin_wait_2();
     model_in(REF_FIN | REF_ACK, tw.r.rcv_nxt, tw.r.snd_una, 0, CELL_WINDOW);
+    tw.now += 1000000; /* a new start of 2 MSL will show */
+}
+
+/* Text and a FIN wait behind a closed window. */
+MODEL_FN void row_last_ack_queued(void)
+{
+    row_close_wait();
+    model_in(REF_ACK, tw.r.rcv_nxt, tw.r.snd_una, 0, 0);
+    (void)model_send(CELL_FLIGHT);
+    row__shut();
 }
 
 static const row rows[] = {
@@ -271,8 +281,7 @@ enum { ROWS = sizeof rows / sizeof *rows };
 MODEL_FN void row_make(const row *r, uint8_t family, uint32_t iss,
                        uint32_t irs)
 {
-    mx.cfg.flags = MODEL_PLAIN | TCPSM_NODELAY;
-    mx.rcv_ring = MODEL_RING;
+    model_defaults();
     model_start(family, iss, irs);
     r->make();
     if (tw.r.state != r->state)

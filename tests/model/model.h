@@ -20,7 +20,8 @@
 enum {
     MODEL_RING = 4096, /* receive buffer */
     MODEL_EMITS = 12,
-    MODEL_DEPTH = 3, /* entries of the table for one segment */
+    MODEL_MSL_MS = 30000, /* tcpsm's default */
+    MODEL_DEPTH = 3,      /* entries of the table for one segment */
     MODEL_PLAIN = TCPSM_NO_SACK | TCPSM_NO_TS | TCPSM_NO_ECN | TCPSM_NO_SCALE
 };
 
@@ -38,6 +39,8 @@ typedef struct {
     tcpsm_time now;
     uint32_t irs, iss; /* of the peer, and ours; the peer's is its choice */
     int closed;        /* tcpsm_close was called */
+    uint32_t answers;  /* RFC 5961 section 7: challenge ACKs so far */
+    tcpsm_time answered;
 } twin;
 
 static twin tw;
@@ -49,12 +52,15 @@ typedef struct {
     tcpsm_time t0;
     /* what the last step was */
     ref_seg seg;
+    uint8_t raw[4]; /* option bytes that no TCP sends */
+    uint32_t raw_n;
     uint32_t extra; /* flags beyond the six, as they stand in the header */
     tcpsm_ret ret;
     uint8_t drop;
     emitted out[MODEL_EMITS];
     uint32_t outs;
     ref_view view;
+    int partial; /* of which only the state is to be seen */
     tcpsm_ret error;
     tcpsm_time deadline;
     const char *clause; /* the reference's */
@@ -123,6 +129,11 @@ MODEL_FN uint32_t model_build(uint8_t *b, const ref_seg *s, uint32_t extra)
     b[13] = (uint8_t)(s->flags | (extra & 0xC0));
     pair_put16(b + 14, s->wnd);
     pair_put16(b + 18, s->up);
+    if (mx.raw_n) {
+        memcpy(b + n, mx.raw, mx.raw_n);
+        n += mx.raw_n;
+        b[12] = (uint8_t)(n / 4 << 4);
+    }
     if (s->len)
         memcpy(b + n, s->text, s->len);
     n += s->len;
@@ -166,6 +177,9 @@ MODEL_FN void model_emit(const tcpsm_out *o, const uint8_t *b, uint32_t n)
     e->s.flags = p.flags & 0x3F;
     e->reserved = (uint32_t)(p.flags & 0xC0) | (uint32_t)(b[12] & 0x0F) << 8;
     e->s.up = p.urg;
+    e->s.has_ts = (uint8_t)p.timestamps;
+    e->s.tsval = p.ts_val;
+    e->s.tsecr = p.ts_ecr;
     e->s.len = p.len;
     memcpy(e->text, p.payload, p.len);
     e->s.text = e->text;
@@ -342,7 +356,17 @@ MODEL_FN const char *model_fits(const permit_case *k, outcome *o,
             return why;
     }
     ref_look(&o->r, &v);
+    if (mx.partial)
+        return v.state == mx.view.state ? NULL : "state";
     return ref_differ(&v, &mx.view);
+}
+
+MODEL_FN void permit_hit(const char *id)
+{
+    uint32_t i;
+
+    for (i = 0; i < PERMITS; i++)
+        permits[i].hits += !strcmp(permits[i].id, id);
 }
 
 MODEL_FN void model_count(unsigned used)
@@ -470,21 +494,44 @@ MODEL_FN const char *model_judge(const permit_case *k)
         return mx.why;
     }
     model_count(used);
+    if (good.list.n == 1 && good.list.at[0].challenge && !k->seg->len) {
+        if (!tw.answers || tw.now - tw.answered >= 5000000)
+            tw.answered = tw.now, tw.answers = 0;
+        tw.answers++;
+    }
     memcpy(&tw.r, &good.r, sizeof tw.r);
     tw.r.signals = 0;
     return NULL;
+}
+
+/* After tcpsm has had the segment */
+MODEL_FN const char *model_compare(const ref_seg *s, int stack)
+{
+    static ref_tcb before;
+    permit_case k;
+    uint32_t i;
+
+    for (i = 0; i < mx.outs; i++)
+        if (mx.out[i].s.flags & REF_SYN && tw.r.state != REF_SYN_RECEIVED)
+            tw.r.next_iss = mx.out[i].s.seq; /* whatever it chose */
+    memcpy(&before, &tw.r, sizeof before);
+    memset(&k, 0, sizeof k);
+    k.before = &before;
+    k.seg = s;
+    k.closed = tw.closed;
+    k.stack = stack;
+    k.limited = tw.answers >= 10 && tw.now - tw.answered < 5000000;
+    k.malformed = mx.raw_n != 0;
+    return model_judge(&k);
 }
 
 /* SEGMENT ARRIVES at both. NULL, or what differs. */
 MODEL_FN const char *model_segment(const ref_seg *s, uint32_t extra)
 {
     static uint8_t b[MODEL_RING + 4200], reply[256];
-    static ref_tcb before;
-    permit_case k;
     const char *why;
     tcpsm_in in;
 
-    memset(&k, 0, sizeof k);
     mx.seg = *s;
     mx.extra = extra;
     mx.outs = 0;
@@ -504,16 +551,13 @@ MODEL_FN const char *model_segment(const ref_seg *s, uint32_t extra)
         snprintf(mx.why, sizeof mx.why, "tcpsm_input returned %d", mx.ret);
         return mx.why;
     }
-    if (tw.r.state == REF_LISTEN && tcpsm_state(&tw.c) == TCPSM_SYN_RECEIVED)
-        tw.r.next_iss = tw.c.snd_una; /* whatever it chose */
     model_drain();
     mx.deadline = tcpsm_deadline(&tw.c);
     model_view_conn(&tw.c, tcpsm_take(&tw.c), &mx.view);
-    memcpy(&before, &tw.r, sizeof before);
-    k.before = &before;
-    k.seg = s;
-    k.closed = tw.closed;
-    why = model_judge(&k);
+    mx.view.time_waits =
+        tw.r.time_waits + (mx.view.state == REF_TIME_WAIT &&
+                           mx.deadline == tw.now + 2000ull * MODEL_MSL_MS);
+    why = model_compare(s, 0);
     if (!why)
         why = model_bytes(&tw.c, &tw.r);
     if (!why && tcpsm_check(&tw.c) != 0)
@@ -539,8 +583,11 @@ MODEL_FN const char *model_settle(void)
     model_view_conn(&tw.c, tcpsm_take(&tw.c), &mx.view);
     ref_look(&tw.r, &v);
     tw.r.signals = 0;
-    if (v.state == REF_CLOSE_WAIT && tw.r.closing)
-        v.state = REF_LAST_ACK; /* permitted: last-ack */
+    mx.view.time_waits = v.time_waits;
+    if (v.state == REF_CLOSE_WAIT && tw.r.closing) {
+        v.state = REF_LAST_ACK;
+        permit_hit("last-ack");
+    }
     return ref_differ(&v, &mx.view);
 }
 
@@ -578,6 +625,15 @@ MODEL_FN int model_send(uint32_t n)
     if (r > 0 && ref_send(&tw.r, b, (uint32_t)r, 0) != REF_OK)
         FAIL("the reference does not take what tcpsm takes");
     return r;
+}
+
+MODEL_FN void model_defaults(void)
+{
+    memset(&mx.cfg, 0, sizeof mx.cfg);
+    mx.cfg.flags = MODEL_PLAIN | TCPSM_NODELAY;
+    mx.rcv_ring = MODEL_RING;
+    mx.partial = 0;
+    mx.raw_n = 0;
 }
 
 MODEL_FN void model_start(uint8_t family, uint32_t iss, uint32_t irs)

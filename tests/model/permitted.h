@@ -23,7 +23,8 @@ typedef struct {
     const ref_seg *seg;
     int closed;    /* the owner has closed for good: nobody reads */
     int stack;     /* a tcpsm_stack: SYN and TIME-WAIT are table entries */
-    int reset_due; /* tcpsm is CLOSED and has sent a reset */
+    int limited;   /* ten answers of this kind within five seconds */
+    int malformed; /* options that cannot be stepped over */
 } permit_case;
 
 typedef struct {
@@ -334,8 +335,8 @@ PERMIT_FN int permit_straddle_window(const permit_case *k, outcome *o)
 
 PERMIT_FN int permit_rate_limit(const permit_case *k, outcome *o)
 {
-    if (!permit__in_other(k) || o->list.n != 1 || k->seg->len != 0 ||
-        !o->list.at[0].challenge || k->before->rcv_wnd == 0)
+    if (!k->limited || o->list.n != 1 || k->seg->len != 0 ||
+        !o->list.at[0].challenge)
         return 0;
     o->list.n = 0;
     return 1;
@@ -448,6 +449,14 @@ PERMIT_FN int permit_time_wait_syn(const permit_case *k, outcome *o)
     return 1;
 }
 
+PERMIT_FN int permit_malformed(const permit_case *k, outcome *o)
+{
+    if (!k->malformed)
+        return 0;
+    permit__nothing(k, o);
+    return 1;
+}
+
 /* ---- the table ------------------------------------------------------------- */
 
 /* The first four are the comparison's own: see model.h. */
@@ -525,6 +534,9 @@ static permit permits[] = {
     {"rate-limit", "5961 7, 9293 3.10.7.4 (ACK throttling)",
      "answers to what is not acceptable and has no text are limited", NULL,
      permit_rate_limit, 0, 0},
+    {"malformed", "9293 3.1 MUST-7",
+     "an option that cannot be stepped over: the segment is dropped", NULL,
+     permit_malformed, 0, 0},
     {"reset-told", "9293 3.6 MUST-12",
      "CLOSING, LAST-ACK: the user learns that text was lost", NULL,
      permit_reset_told, 0, 0},

@@ -1098,6 +1098,12 @@ const char *ref_sent(ref_tcb *t, const ref_seg *s)
         return "no ACK bit (3.1)";
     if (s->ack != t->rcv_nxt)
         return "ACK is not RCV.NXT";
+    /* RFC 7323 3.2: "TSopt MUST be sent in every non-<RST> segment"; 4.3:
+       TSecr is TS.Recent */
+    if (t->ts_on && (!s->has_ts || s->tsecr != t->ts_recent))
+        return "no timestamp, or TSecr is not TS.Recent";
+    if (!t->ts_on && s->has_ts)
+        return "a timestamp that was not negotiated";
     if (s->len == 0 && !fin) {
         if (s->seq != t->snd_nxt && s->seq != t->snd_una - 1)
             return "SEQ is not SND.NXT";
@@ -1142,6 +1148,7 @@ void ref_look(const ref_tcb *t, ref_view *v)
     memset(v, 0, sizeof *v);
     v->state = t->state;
     v->signals = t->signals;
+    v->time_waits = t->time_waits;
     if (t->state <= REF_SYN_SENT)
         return;
     v->snd_una = t->snd_una;
@@ -1170,6 +1177,8 @@ const char *ref_differ(const ref_view *a, const ref_view *b)
         return "signals";
     if (a->state <= REF_SYN_SENT)
         return NULL;
+    if (a->time_waits != b->time_waits)
+        return "starts of 2 MSL";
     if (a->snd_una != b->snd_una)
         return "SND.UNA";
     if (a->snd_nxt != b->snd_nxt)

@@ -179,6 +179,7 @@ typedef struct {
     uint32_t held;              /* octets beyond a gap, FIN included */
     uint32_t held_end;          /* where the last of them ends; 0: none */
     unsigned signals;
+    uint32_t time_waits; /* how often 2 MSL was started */
 } ref_view;
 
 void ref_look(const ref_tcb *, ref_view *);
