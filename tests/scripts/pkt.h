@@ -239,7 +239,8 @@ struct pkt_conf {
     tcpsm_config tcp;                    /* from the profile, then sysctls */
     tcpsm_stack_config stack;            /* its .conn is filled in from tcp */
     uint32_t rcvbuf, sndbuf;             /* default rings, bytes */
-    int quickacks; /* the first n ACKs are not delayed */
+    int quickacks;   /* the first n ACKs are not delayed */
+    int nagle_small; /* Minshall's: only small segments wait for each other */
     int fastopen_client, fastopen_server; /* bits of tcp_fastopen */
     int nonlocal_bind;                    /* and what else sysctls may say */
     uint32_t notsent_lowat;               /* of new sockets; 0: none */

@@ -58,6 +58,7 @@ static void profile_linux(struct pkt_conf *c)
     c->strict = LENIENT;
     c->ts_tick_us = 0; /* packetdrill's default: values are not looked at */
     c->quickacks = 16;
+    c->nagle_small = 1;
     c->rcvbuf = 131072 / 2; /* tcp_rmem; the other half is overhead */
     c->sndbuf = 262144;
     c->tcp.rcv_max = 6291456; /* scale 7 */
@@ -78,6 +79,7 @@ static void profile_freebsd(struct pkt_conf *c)
 {
     c->strict = LENIENT;
     c->ts_tick_us = 0;
+    c->nagle_small = 1; /* nearly */
     c->rcvbuf = 65536;
     c->sndbuf = 262144;       /* sendspace is 32 768, but grows */
     c->tcp.rcv_max = 4194304; /* scale 6 or 7, as maxsockbuf has it */
