@@ -397,6 +397,9 @@ int pkt_info_field(struct pkt_run *, tcpsm_conn *, const char *name,
 /* Every datagram, before tcpsm gets it or as soon as it gave it. */
 void pkt_info_seen(struct pkt_run *, int inbound, const uint8_t *datagram,
                    uint32_t len);
+/* The least data in one of its segments that are not acknowledged;
+   UINT32_MAX: there are none. */
+uint32_t pkt_info_least(struct pkt_run *, tcpsm_conn *);
 /* Runs the block: `assert EXPR`, `assert EXPR, EXPR`, comparisons, and/or/
    not, arithmetic, constants like TCP_CA_Open; print() is ignored. */
 int pkt_info_code(struct pkt_run *, const char *text);

@@ -12,6 +12,7 @@
 /* A segment that was sent, until it is acknowledged. */
 struct segment {
     uint32_t seq, end;
+    uint32_t text; /* bytes of data in it */
     uint8_t sacked, again;
 };
 
@@ -80,7 +81,7 @@ static struct track *find(struct pkt_run *run, const tcpsm_tuple *t, int make)
 /* ---- what goes by ---------------------------------------------------------- */
 
 static void add(struct pkt_run *run, struct track *k, uint32_t seq,
-                uint32_t end)
+                uint32_t end, uint32_t text)
 {
     struct segment *old = k->seg;
     if (k->n == k->cap) {
@@ -92,6 +93,7 @@ static void add(struct pkt_run *run, struct track *k, uint32_t seq,
     memset(&k->seg[k->n], 0, sizeof *k->seg);
     k->seg[k->n].seq = seq;
     k->seg[k->n].end = end;
+    k->seg[k->n].text = text;
     k->n++;
     k->max = end;
 }
@@ -116,7 +118,7 @@ static void sent(struct pkt_run *run, struct track *k, uint32_t seq,
                 k->seg[i].again = 1;
     }
     if (before(k->max, end))
-        add(run, k, before(seq, k->max) ? k->max : seq, end);
+        add(run, k, before(seq, k->max) ? k->max : seq, end, len);
 }
 
 static void acked(struct track *k, uint32_t ack)
@@ -258,6 +260,19 @@ void pkt_info_seen(struct pkt_run *run, int inbound, const uint8_t *d,
     if (inbound && ecn != 0 && k->synchronized)
         k->ect_seen = 1;
     segment(run, k, inbound, d + hdr, len - hdr);
+}
+
+uint32_t pkt_info_least(struct pkt_run *run, tcpsm_conn *c)
+{
+    const struct track *k;
+    tcpsm_tuple t;
+    uint32_t i, least = UINT32_MAX;
+    tcpsm_name(c, &t);
+    k = find(run, &t, 0);
+    for (i = 0; k != NULL && i < k->n; i++)
+        if (k->seg[i].text != 0 && k->seg[i].text < least)
+            least = k->seg[i].text;
+    return least;
 }
 
 /* ---- the fields -------------------------------------------------------------- */

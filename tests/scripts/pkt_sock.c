@@ -330,6 +330,8 @@ static void config(struct pkt_run *run, const struct pkt_sock *s,
         f->mtu = (uint16_t)((uint32_t)o->maxseg + headers);
     if (o->rcvbuf > 0 && f->rcv_max < o->rcvbuf)
         f->rcv_max = (uint32_t)o->rcvbuf;
+    if (s->listening && run->conf.quickacks > 0 && run->stack != NULL)
+        f->ack_every = 1; /* until it is accepted: data may come sooner */
     if (s->listening && run->conf.fastopen_server != 0 &&
         (o->fastopen > 0 || (run->conf.fastopen_server & 0x400)))
         f->flags |= TCPSM_FASTOPEN;
@@ -371,6 +373,9 @@ void pkt_sock_apply(struct pkt_run *run, struct pkt_sock *s)
         return;
     if (o->nodelay >= 0)
         set(s, TCPSM_SET_NODELAY, o->nodelay != 0);
+    s->nagle_off = o->nodelay >= 0
+                       ? o->nodelay != 0
+                       : (run->conf.tcp.flags & TCPSM_NODELAY) != 0;
     if (o->cork >= 0)
         set(s, TCPSM_SET_CORK, o->cork != 0);
     if (o->tos >= 0)
@@ -412,6 +417,29 @@ void pkt_sock_apply(struct pkt_run *run, struct pkt_sock *s)
         resize(run, s, TCPSM_SEND, pkt_sock_sndbuf(run, o->sndbuf));
 }
 
+/* tcpsm holds a short segment back while anything is unacknowledged (RFC
+   9293 s3.7.4). Linux does so only while a short one is, FreeBSD unless all
+   was when the bytes were written: their scripts see the difference in the
+   tail of every write. 1: it may go now, and could not before. */
+static int nagle(struct pkt_run *run, struct pkt_sock *s)
+{
+    struct tcpsm_info i;
+    uint32_t least;
+    int off;
+    if (s->c == NULL || s->o.nodelay > 0 || pkt_sock_dead(s) ||
+        (run->conf.tcp.flags & TCPSM_NODELAY) ||
+        !(is_profile(run, "linux") || is_profile(run, "freebsd")))
+        return 0;
+    least = pkt_info_least(run, s->c);
+    tcpsm_status(s->c, &i);
+    off = is_profile(run, "linux") ? least >= i.smss : least == UINT32_MAX;
+    if (off == s->nagle_off)
+        return 0;
+    s->nagle_off = off;
+    set(s, TCPSM_SET_NODELAY, off);
+    return off;
+}
+
 /* A connection of ours, new: what a configuration cannot say. */
 static void adopt(struct pkt_run *run, struct pkt_sock *s, tcpsm_conn *c)
 {
@@ -420,6 +448,9 @@ static void adopt(struct pkt_run *run, struct pkt_sock *s, tcpsm_conn *c)
     s->err = 0;
     s->wrote = s->nread = s->arrived = 0;
     tcpsm_set_user(c, s);
+    if (run->conf.quickacks > 0 && run->stack != NULL) /* see config() */
+        set(s, TCPSM_SET_ACK_EVERY,
+            run->conf.tcp.ack_every != 0 ? run->conf.tcp.ack_every : 2);
     if (s->o.quickack < 0 && run->conf.quickacks > 0)
         set(s, TCPSM_SET_QUICKACK,
             run->conf.quickacks < 255 ? run->conf.quickacks : 255);
@@ -1001,8 +1032,10 @@ int pkt_sock_progress(struct pkt_run *run)
         turn |= accept_all(run);
         turn |= accept_only(run);
         for (s = run->sockets->all; s != NULL; s = s->next)
-            if (!s->is_epoll)
+            if (!s->is_epoll) {
                 pkt_sock_look(run, s);
+                turn |= nagle(run, s);
+            }
         turn |= try_pending(run);
         did |= turn;
     } while (turn && run->verdict.kind == PKT_OK);

@@ -129,6 +129,7 @@ struct pkt_sock {
         PKT_CONNECTED
     } phase;
     int fo_waiting;  /* TCP_FASTOPEN_CONNECT: the first write connects */
+    int nagle_off;   /* tcpsm's, at the moment */
     int shut;        /* 1: to read; 2: to write */
     int fin;         /* the peer's FIN is in */
     int active;      /* it called connect() */
