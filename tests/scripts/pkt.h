@@ -219,8 +219,11 @@ enum { /* strict fields, by name for --strict: all, none, a,b,-c */
        PKT_S_ECN = 256, /* ecn      IP's ECN bits where the script has none */
        PKT_S_TIME = 512, /* time     tolerance is exact (1 ms) */
        PKT_S_SACKORDER =
-           1024, /* sack  order of SACK blocks after the first */
-       PKT_S_ALL = 2047
+           1024,         /* sack  order of SACK blocks after the first */
+       PKT_S_RST = 2048, /* rst      the ACK bit of resets */
+       PKT_S_PROBE =
+           4096, /* probe   a window probe has an octet, at SND.UNA */
+       PKT_S_ALL = 8191
 };
 
 struct pkt_conf {

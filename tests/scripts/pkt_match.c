@@ -174,6 +174,8 @@ const char *pkt_wire_text(struct pkt_run *run, const struct pkt_live *live)
         return "a datagram that is not TCP";
     pkt_seg_parse(&s, live->tcp, live->tcp_len);
     seq = s.seq - (m ? m->local_base : 0);
+    if ((s.flags & PKT_RST) && s.seq == 0)
+        seq = 0; /* as seq_differs() takes it */
     tos = live->bytes[0] >> 4 == 4
               ? live->bytes[1]
               : (live->bytes[0] & 15u) << 4 | live->bytes[1] >> 4;
@@ -283,6 +285,8 @@ static int flags_differ(struct match *x)
         ignore |= PKT_PSH;
     if (x->off > 0 && !(live & PKT_AE)) /* on the first, RFC 3168 s6.1.2 */
         ignore |= (want & PKT_CWR);
+    if ((want & live & PKT_RST) && !strict(x, PKT_S_RST))
+        ignore |= PKT_ACK;
     if (((want ^ live) & ~ignore) == 0)
         return 0;
     return differs(x, "flags: script %s live %s", pkt_flags_text(t->flags, a),
@@ -355,7 +359,10 @@ static int numbers_differ(struct match *x)
 {
     const struct pkt_tcp *t = &x->p->tcp;
 
-    if (x->s.flags & PKT_ACK) {
+    if ((x->s.flags & PKT_RST) && !strict(x, PKT_S_RST) &&
+        ((t->flags ^ x->s.flags) & PKT_ACK)) {
+        ; /* then its ACK field is no matter either */
+    } else if (x->s.flags & PKT_ACK) {
         uint32_t want = t->ack == PKT_ANY ? 0 : (uint32_t)t->ack;
         uint32_t live = x->s.ack - x->m->remote_base;
 
@@ -370,6 +377,10 @@ static int numbers_differ(struct match *x)
         (uint32_t)t->win != x->s.win)
         return differs(x, "win: script %" PRId64 " live %" PRIu32, t->win,
                        x->s.win);
+    if (t->win == 0 && !(x->s.flags & PKT_RST) &&
+        x->s.win << x->m->scale >= (uint32_t)x->run->conf.mtu)
+        return differs(x, "win: script 0 live %" PRIu32,
+                       x->s.win << x->m->scale);
     if (t->urg != PKT_ANY && (uint32_t)t->urg != x->s.urg)
         return differs(x, "urg: script %" PRId64 " live %" PRIu32, t->urg,
                        x->s.urg);
@@ -574,10 +585,25 @@ static int options_differ(struct match *x)
     return 0;
 }
 
+/* Others probe a closed window with nothing at SND.UNA - 1, where RFC 9293
+   s3.8.6.1 has an octet. */
+static int is_probe(const struct match *x)
+{
+    const struct pkt_tcp *t = &x->p->tcp;
+
+    return !strict(x, PKT_S_PROBE) && t->len == 0 && x->s.len == 1 &&
+           t->seq_given && t->flags == PKT_ACK && x->m->in_win == 0 &&
+           t->seq + 1 == x->s.seq - x->m->local_base;
+}
+
 static int compare(struct match *x)
 {
     pkt_seg_parse(&x->s, x->live->tcp, x->live->tcp_len);
     x->why[0] = 0;
+    if (is_probe(x)) {
+        x->n = 1;
+        return numbers_differ(x) || options_differ(x) || ip_differs(x);
+    }
     return flags_differ(x) || seq_differs(x) || length_differs(x) ||
            numbers_differ(x) || options_differ(x) || ip_differs(x);
 }
@@ -789,15 +815,18 @@ int pkt_wire_out(struct pkt_run *run, const struct pkt_packet *p,
     return run->verdict.kind;
 }
 
-/* Of the connection under test, and of those that the script names. What a
-   timer sends after the last event is no concern of the script's. */
+/* Of the connection under test; of all, where the script tells connections
+   apart. What a timer sends after the last event is no concern of its. */
 int pkt_wire_end(struct pkt_run *run)
 {
+    const struct pkt_map *m;
     struct pkt_live *l;
+    int all = 0;
 
+    for (m = pkt_wire_state(run)->maps; m; m = m->next)
+        all |= m->addressed;
     for (l = run->sent; l && run->verdict.kind == PKT_OK; l = l->next)
-        if ((l->map == run->map || (l->map && l->map->addressed)) &&
-            l->at <= run->last)
+        if ((all || l->map == run->map) && l->at <= run->last)
             return pkt_fail(run, "surplus segment: sent at %.6f s: %s",
                             seconds(l->at), pkt_wire_text(run, l));
     return run->verdict.kind;

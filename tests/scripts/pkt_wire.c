@@ -544,7 +544,12 @@ static void recent(struct pkt_run *run, struct pkt_map *m,
 /* What the segment that goes in tells about the connection. */
 static void inbound_seen(struct pkt_map *m, const struct pkt_seg *s)
 {
+    int i;
+
     if (s->flags & PKT_SYN) {
+        for (i = 0; i < s->opts && !m->synced; i++)
+            if (s->opt[i].what == PKT_OPT_WSCALE)
+                m->scale = m->offer;
         m->syn_seen = 1;
         m->syn_seq = s->seq;
         if (!m->synced) {
@@ -766,7 +771,13 @@ static int syn_check(struct pkt_run *run, struct pkt_map *m,
     int answer = (s->flags & PKT_ACK) != 0;
     int other = answer && m->syn_seen && m->syn_seq != m->remote_isn &&
                 s->ack - m->syn_seq - 1 < 65535u;
+    int i;
 
+    for (m->scale = 0, i = 0; i < s->opts; i++)
+        if (s->opt[i].what == PKT_OPT_WSCALE && answer)
+            m->scale = (uint32_t)s->opt[i].v[0];
+        else if (s->opt[i].what == PKT_OPT_WSCALE)
+            m->offer = (uint32_t)s->opt[i].v[0];
     if (m->local_known && s->seq == m->local_isn && !other && !m->ended)
         return PKT_OK;
     if (m->local_known && s->seq != m->local_isn && !m->ended && !other)

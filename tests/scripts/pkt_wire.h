@@ -20,11 +20,12 @@ struct pkt_map {
     uint32_t local_base, remote_base; /* of sequence numbers */
     uint32_t syn_seq;                 /* live, of the peer's last SYN */
     int syn_seen;
-    uint32_t in_next;    /* live, after what the peer sent last */
-    int64_t in_win;      /* what it had in its window field last */
-    uint32_t una;        /* live, what the peer acknowledged last */
-    uint32_t last_ack;   /* live, what we acknowledged last */
-    uint32_t last_tsval; /* of the peer's last segment */
+    uint32_t in_next;      /* live, after what the peer sent last */
+    int64_t in_win;        /* what it had in its window field last */
+    uint32_t una;          /* live, what the peer acknowledged last */
+    uint32_t scale, offer; /* of our window: in force, and in our SYN */
+    uint32_t last_ack;     /* live, what we acknowledged last */
+    uint32_t last_tsval;   /* of the peer's last segment */
     int acked, una_known, last_ts;
     /* RFC 7323: TS.Recent by the rules, and one that tcpsm may have taken
        instead, because it saw fit to refuse the segment */
