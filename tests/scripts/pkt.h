@@ -2,7 +2,8 @@
 
      pkt_main.c   command line, files, the closing counts
      pkt_parse.c  text -> struct pkt_script (no knowledge of tcpsm)
-     pkt_conf.c   options, profiles, shell commands -> struct pkt_conf
+     pkt_conf.c   options, profiles -> struct pkt_conf; with it pkt_conf.h,
+                  and of shell commands pkt_shell.c and pkt_sysctl.c
      pkt_run.c    virtual time: runs one script, event by event
      pkt_wire.c   packets: script space <-> live bytes, and comparing
      pkt_sock.c   system calls -> tcpsm, as pending completions; with it
