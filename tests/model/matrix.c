@@ -282,7 +282,7 @@ TEST(permitted_differences_are_each_used)
         SKIP("only some of the rows were run");
     for (i = 0; i < PERMITS; i++) {
         const permit *p = &permits[i];
-        int here = p->only != (TCPSM__TINY ? 1 : 2);
+        int here = !p->only || p->only == (TCPSM__TINY ? 2 : 1);
 
         printf("  %7lu  %-18s RFC %s: %s\n", p->hits, p->id, p->clause,
                p->text);

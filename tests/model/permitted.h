@@ -142,6 +142,10 @@ PERMIT_FN int permit_syn_at_irs(const permit_case *k, ref_tcb *t, ref_seg *s)
     s->flags &= (uint16_t)~REF_SYN;
     s->seq++;
     s->up--;
+    if (k->stack) { /* the entry becomes a connection; the rest comes again */
+        s->len = 0;
+        s->flags &= (uint16_t) ~(REF_FIN | REF_URG);
+    }
     return 1;
 }
 
@@ -149,7 +153,8 @@ PERMIT_FN int permit_syn_at_irs_acked(const permit_case *k, outcome *o)
 {
     if (o->r.state >= REF_ESTABLISHED && !o->list.n)
         permit__say(o, o->r.snd_nxt, o->r.rcv_nxt, REF_ACK);
-    if (o->r.state >= REF_ESTABLISHED && o->r.snd_wl1 == k->seg->seq + 1)
+    if (o->r.state >= REF_ESTABLISHED && !k->stack &&
+        o->r.snd_wl1 == k->seg->seq + 1)
         o->r.snd_wl1--;
     return 1;
 }
