@@ -151,8 +151,6 @@ static unsigned sample(FILE *f, unsigned n, uint64_t seed, int kernel)
     for (i = 0; i < count; i++) {
         const row *r = &rows[order[i]];
         unsigned k;
-
-        row_make(r, roll(4) ? 4 : 6, 0x12345678u, 0x23456789u);
         for (k = 0; k < per[i]; k++) {
             /* half of them may carry any flags, half what is often sent */
             static const uint8_t usual[] = {
