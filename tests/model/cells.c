@@ -161,6 +161,7 @@ static unsigned sample(FILE *f, unsigned n, uint64_t seed, int kernel)
             columns c;
             const place *seq, *ack;
 
+            row_make(r, roll(5) < 3 ? 4 : 6, 0x12345678u, 0x23456789u);
             memset(&s, 0, sizeof s);
             s.flags =
                 (uint16_t)(roll(2) ? usual[roll(sizeof usual)] : roll(64));
@@ -186,7 +187,7 @@ static unsigned sample(FILE *f, unsigned n, uint64_t seed, int kernel)
 TEST(cells_are_complete_and_repeatable)
 {
     char a[1024], b[1024];
-    int seen[REF_STATES] = {0}, lines = 0, s;
+    int seen[REF_STATES] = {0}, lines = 0, six = 0, s;
     FILE *f = tmpfile(), *g = tmpfile();
 
     CHECK(f != NULL && g != NULL);
@@ -213,9 +214,11 @@ TEST(cells_are_complete_and_repeatable)
                      ref_state_name(s));
             seen[s] += strstr(a, word_of) != NULL;
         }
+        six += strstr(a, " family=6 ") != NULL;
         lines++;
     }
     CHECK_EQ(lines, SAMPLE);
+    CHECK_GT(six, SAMPLE / 4);
     for (s = 0; s < REF_STATES; s++)
         CHECKF(seen[s] > 0, "no cell in %s", ref_state_name(s));
     fclose(f);
