@@ -128,7 +128,7 @@ void pkt_opt_script(const struct pkt_map *m, const struct pkt_seg *s,
     (void)s;
     if (o->what == PKT_OPT_SACK)
         for (i = 0; i < o->nv; i++)
-            o->v[i] = (uint32_t)o->v[i] - m->remote_base;
+            o->v[i] = (uint32_t)o->v[i] - m->remote.base;
     if (o->what == PKT_OPT_TS && m->ts_known)
         o->v[0] = (uint32_t)o->v[0] - m->ts_live + m->ts_script;
 }
@@ -169,11 +169,13 @@ const char *pkt_wire_text(struct pkt_run *run, const struct pkt_live *live)
     char flags[16], buf[512];
     struct pkt_seg s;
     uint32_t seq, tos;
+    int syn;
 
     if (live->tcp == NULL)
         return "a datagram that is not TCP";
     pkt_seg_parse(&s, live->tcp, live->tcp_len);
-    seq = s.seq - (m ? m->local_base : 0);
+    syn = (s.flags & PKT_SYN) != 0;
+    seq = s.seq - (m ? syn ? m->local.base0 : m->local.base : 0);
     if ((s.flags & PKT_RST) && s.seq == 0)
         seq = 0; /* as seq_differs() takes it */
     tos = live->bytes[0] >> 4 == 4
@@ -185,7 +187,7 @@ const char *pkt_wire_text(struct pkt_run *run, const struct pkt_live *live)
         s.len);
     if (s.flags & PKT_ACK)
         add(buf, sizeof buf, " ack %" PRIu32,
-            s.ack - (m ? m->remote_base : 0));
+            s.ack - (m ? syn ? m->remote.base0 : m->remote.base : 0));
     add(buf, sizeof buf, " win %" PRIu32, s.win);
     if (s.flags & PKT_URG)
         add(buf, sizeof buf, " urg %" PRIu32, s.urg);
@@ -311,7 +313,7 @@ static int seq_differs(struct match *x)
     /* to a segment without ACK for nobody: RFC 9293 s3.10.7.1 */
     if ((x->s.flags & PKT_RST) && x->s.seq == 0 && want == 0)
         return 0;
-    live -= x->m->local_base;
+    live -= pkt_side_base(&x->m->local, want, (x->s.flags & PKT_SYN) != 0);
     if (live != want)
         return differs(x, "seq: script %" PRIu32 " live %" PRIu32, want,
                        live);
@@ -355,6 +357,19 @@ static int length_differs(struct match *x)
     return 0;
 }
 
+/* A SYN-ACK may acknowledge the script's number of the SYN, or count from
+   1. */
+static uint32_t ack_base(struct match *x, uint32_t want)
+{
+    struct pkt_side *r = &x->m->remote;
+
+    if (!(x->s.flags & PKT_SYN))
+        return pkt_side_base(r, want, 0);
+    return r->isn != 0 && x->s.ack - r->base0 - r->isn == want
+               ? r->base0 + r->isn
+               : r->base0;
+}
+
 static int numbers_differ(struct match *x)
 {
     const struct pkt_tcp *t = &x->p->tcp;
@@ -364,7 +379,7 @@ static int numbers_differ(struct match *x)
         ; /* then its ACK field is no matter either */
     } else if (x->s.flags & PKT_ACK) {
         uint32_t want = t->ack == PKT_ANY ? 0 : (uint32_t)t->ack;
-        uint32_t live = x->s.ack - x->m->remote_base;
+        uint32_t live = x->s.ack - ack_base(x, want);
 
         if (want != live)
             return differs(x, "ack: script %" PRIu32 " live %" PRIu32, want,
@@ -429,7 +444,7 @@ static int opt_differs(struct match *x, const struct pkt_opt *a,
 static int sack_differs(struct match *x, const struct pkt_opt *a,
                         const struct pkt_opt *b)
 {
-    uint32_t base = x->m->remote_base;
+    uint32_t base = x->m->remote.base;
     int i, k;
 
     if (a->nv != b->nv)
@@ -593,7 +608,7 @@ static int is_probe(const struct match *x)
 
     return !strict(x, PKT_S_PROBE) && t->len == 0 && x->s.len == 1 &&
            t->seq_given && t->flags == PKT_ACK && x->m->in_win == 0 &&
-           t->seq + 1 == x->s.seq - x->m->local_base;
+           t->seq + 1 == x->s.seq - x->m->local.base;
 }
 
 static int compare(struct match *x)
@@ -630,7 +645,7 @@ static void learn(struct match *x)
 
     if ((x->s.flags & PKT_SYN) && !m->named && x->p->tcp.seq_given &&
         !x->p->tcp.abs_seq)
-        m->local_base = x->s.seq - x->p->tcp.seq;
+        pkt_side_syn(&m->local, x->s.seq - x->p->tcp.seq, x->p->tcp.seq);
     if (x->s.flags & PKT_SYN)
         m->named = 1;
     for (a = x->p->tcp.opts; a; a = a->next)

@@ -107,6 +107,30 @@ static int is_v4(const struct pkt_run *run)
     return run->conf.ip_version != 6;
 }
 
+void pkt_side_syn(struct pkt_side *s, uint32_t base0, uint32_t isn)
+{
+    s->base = s->base0 = base0;
+    s->isn = isn;
+    s->open = isn != 0;
+}
+
+static uint32_t apart(uint32_t a, uint32_t b)
+{
+    return before(a, b) ? b - a : a - b;
+}
+
+uint32_t pkt_side_base(struct pkt_side *s, uint32_t number, int syn)
+{
+    int from_1 = apart(number, 1) < apart(number, s->isn + 1);
+
+    if (syn)
+        return s->base0;
+    if (s->open)
+        s->base = s->base0 + (from_1 ? s->isn : 0);
+    s->open = 0;
+    return s->base;
+}
+
 static struct pkt_map *map_of(struct pkt_run *run, const tcpsm_tuple *t,
                               int make)
 {
@@ -124,10 +148,11 @@ static struct pkt_map *map_of(struct pkt_run *run, const tcpsm_tuple *t,
         return NULL;
     m = (struct pkt_map *)pkt_alloc(&run->arena, sizeof *m);
     m->tuple = *t;
-    m->local_base = m->local_isn = LOCAL_BASE;
-    m->remote_base =
+    m->local_isn = LOCAL_BASE;
+    m->remote_isn = m->in_next =
         run->conf.remote_isn_given ? run->conf.remote_isn : REMOTE_BASE;
-    m->remote_isn = m->in_next = m->remote_base;
+    pkt_side_syn(&m->local, m->local_isn, 0);
+    pkt_side_syn(&m->remote, m->remote_isn, 0);
     m->in_win = 65535;
     m->next = w->maps;
     w->maps = m;
@@ -381,7 +406,7 @@ static uint32_t put_opt(struct pkt_run *run, const struct pkt_map *m,
     case PKT_OPT_SACK:
         p[0] = 5, p[1] = (uint8_t)(2 + 4 * o->nv);
         for (i = 0; i < (uint32_t)o->nv; i++)
-            put32(p + 2 + 4 * i, (uint32_t)o->v[i] + m->local_base);
+            put32(p + 2 + 4 * i, (uint32_t)o->v[i] + m->local.base);
         return p[1];
     case PKT_OPT_TS:
         p[0] = 8, p[1] = 10;
@@ -572,6 +597,8 @@ static int tcp_in(struct pkt_run *run, struct pkt_map *m,
                   const struct pkt_packet *p)
 {
     const struct pkt_tcp *t = &p->tcp;
+    uint32_t ack = t->ack == PKT_ANY ? 0 : (uint32_t)t->ack;
+    int syn = (t->flags & PKT_SYN) != 0;
     int v4 = m->tuple.family == 4;
     uint32_t ip = v4 ? 20 : 40, opts, n, i, seq, first;
     uint8_t *d, *tcp;
@@ -588,8 +615,10 @@ static int tcp_in(struct pkt_run *run, struct pkt_map *m,
         exit(2);
     tcp = d + ip;
     memset(tcp, 0, 60);
+    if (syn && !m->synced && t->seq_given && !t->abs_seq)
+        pkt_side_syn(&m->remote, m->remote.base0, t->seq);
     seq = t->abs_seq     ? t->seq
-          : t->seq_given ? t->seq + m->remote_base
+          : t->seq_given ? t->seq + pkt_side_base(&m->remote, t->seq, syn)
                          : m->in_next;
     opts = put_opts(run, m, t, tcp + 20);
     n = 20 + opts + t->len;
@@ -604,8 +633,7 @@ static int tcp_in(struct pkt_run *run, struct pkt_map *m,
     put16(tcp + 2, m->tuple.local_port);
     put32(tcp + 4, seq);
     if (t->flags & PKT_ACK)
-        put32(tcp + 8,
-              (t->ack == PKT_ANY ? 0 : (uint32_t)t->ack) + m->local_base);
+        put32(tcp + 8, ack + pkt_side_base(&m->local, ack, syn));
     else if (t->ack != PKT_ANY)
         put32(tcp + 8, (uint32_t)t->ack);
     tcp[12] = (uint8_t)((20 + opts) / 4 << 4 | (t->flags & PKT_AE ? 1 : 0));
@@ -659,7 +687,7 @@ static int icmp_in(struct pkt_run *run, const struct pkt_map *m,
 
     if (!v4 && !c.v6)
         to_v6(&c);
-    seq = c.quoted       ? c.seq + m->local_base
+    seq = c.quoted       ? c.seq + m->local.base
           : m->una_known ? m->una
                          : m->local_isn;
     memset(d, 0, sizeof d);
@@ -792,13 +820,16 @@ static int syn_check(struct pkt_run *run, struct pkt_map *m,
         run->map = m;
     } else if (m->syn_seen) {
         m->remote_isn = m->syn_seq;
+        pkt_side_syn(&m->remote, m->remote.base0,
+                     m->syn_seq - m->remote.base0);
         if (m->last_ts) {
             m->recent = m->last_tsval;
             m->recent_known = 1;
         }
     }
     m->local_known = 1;
-    m->local_isn = m->local_base = s->seq;
+    m->local_isn = s->seq;
+    pkt_side_syn(&m->local, s->seq, 0);
     return PKT_OK;
 }
 

@@ -7,18 +7,27 @@
 
 enum { PKT_PAIRS = 64, PKT_OPTS = 40, PKT_FDS = 64 };
 
+/* One side's sequence numbers: live = script + base. Where the script's SYN
+   has a number N other than 0, those after it go on from there, or count from
+   1, as packetdrill has it; the first of them tells which. Those of SYNs are
+   always live - base0. */
+struct pkt_side {
+    uint32_t base, base0, isn; /* isn: N */
+    int open;                  /* nothing has told yet */
+};
+
 /* Script space and live space of one connection: live = script + base. */
 struct pkt_map {
     tcpsm_tuple tuple;
-    int local_known;                  /* a live SYN of ours was seen */
-    int named;                        /* and the script has named it */
-    int remote_known;                 /* a SYN of the peer's was injected */
-    int synced;                       /* we acknowledged it */
-    int ended;                        /* a RST or FIN was seen since */
-    int addressed;                    /* by `peer` or sock(N) */
-    uint32_t local_isn, remote_isn;   /* live, of the SYNs */
-    uint32_t local_base, remote_base; /* of sequence numbers */
-    uint32_t syn_seq;                 /* live, of the peer's last SYN */
+    int local_known;                /* a live SYN of ours was seen */
+    int named;                      /* and the script has named it */
+    int remote_known;               /* a SYN of the peer's was injected */
+    int synced;                     /* we acknowledged it */
+    int ended;                      /* a RST or FIN was seen since */
+    int addressed;                  /* by `peer` or sock(N) */
+    uint32_t local_isn, remote_isn; /* live, of the SYNs */
+    struct pkt_side local, remote;
+    uint32_t syn_seq; /* live, of the peer's last SYN */
     int syn_seen;
     uint32_t in_next;      /* live, after what the peer sent last */
     int64_t in_win;        /* what it had in its window field last */
@@ -73,6 +82,9 @@ struct pkt_seg {
     const char *bad; /* malformed options: how */
 };
 
+void pkt_side_syn(struct pkt_side *, uint32_t base0, uint32_t isn);
+/* The base for a number of the script's, of a SYN or not. */
+uint32_t pkt_side_base(struct pkt_side *, uint32_t number, int syn);
 void pkt_seg_parse(struct pkt_seg *, const uint8_t *tcp, uint32_t len);
 struct pkt_wire *pkt_wire_state(struct pkt_run *);
 /* The connection that a packet of the script belongs to; NULL: none yet. */
