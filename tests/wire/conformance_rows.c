@@ -1,6 +1,7 @@
 /* Rows of docs/conformance.md whose other tests would not notice when they
    are violated on one of two ways: with SACK, or off the fast path. */
 
+#define PAIR_RING 262144
 #include "test.h"
 
 #include "tcpsm.h"
@@ -103,4 +104,106 @@ TEST(RFC6675_12_lost_again_after_a_timeout)
         CHECK_EQ(stream_info().ssthresh, ssthresh);
     }
     CHECK_EQ(COUNT(fast_retransmits), 0);
+}
+
+/* RFC7323-10: where each segment of a flight gives a sample, one of them
+   counts for less: a quarter, of a flight of ten. */
+TEST(RFC7323_10_each_of_many_samples_counts_for_less)
+{
+    START();
+    w.cfg.flags = TCPSM_NO_SACK | TCPSM_NO_SCALE | TCPSM_NO_ECN;
+    OPEN();
+    OUT("S 0 mss 1460 ts * 0");
+    AT(0.1);
+    IN("SA 0 ack 1 mss 1460 win 65535 ts 5000 *");
+    w.ts = 1;
+    w.ts_clock = 5000;
+    OUT("A 1 ack 1 ts * 5000");
+    SEND(14480);
+    FLIGHT(1, 10, 1448);
+    AT(0.3);
+    IN("A 1 ack 1449 ts 5200 *"); /* 200 ms after 100 */
+    CHECK_EQ(stream_info().srtt_us, 100000 + (100000 >> 3) / 4);
+    CHECK_EQ(stream_info().rttvar_us, 50000 + (50000 >> 2) / 4);
+}
+
+/* RFC2883-1: once: the next duplicate ACK does not say it again. */
+TEST(RFC2883_1_reported_once)
+{
+    on(TCPSM_NO_TS | TCPSM_NO_ECN | TCPSM_NO_SCALE, "S 0 mss 1460 sackok",
+       "SA 0 ack 1 mss 1000 win 65535 sackok");
+    IN("A 1 ack 1 len 500");
+    stream_drain();
+    IN("A 501 ack 1 len 500");
+    stream_drain();
+    IN_DROP(TCPSM_DROP_OLD_DATA, "A 1 ack 1 len 500");
+    OUT("A 1 ack 1001 sack 1:501");
+    IN("A 2001 ack 1 len 500");
+    OUT("A 1 ack 1001 sack 2001:2501");
+    IN("A 3001 ack 1 len 500");
+    OUT("A 1 ack 1001 sack 3001:3501 2001:2501");
+}
+
+/* A round trip of 100 ms: one ACK for each segment; the queue stays full. */
+static void fill(void)
+{
+    if (stream_info().unsent < 20000)
+        wire__send(20000, 0);
+    stream_drain();
+}
+
+static void round_trip(void)
+{
+    uint32_t nxt, una;
+
+    fill();
+    nxt = stream_info().snd_nxt - w.iss;
+    w.p.now += 100000;
+    while ((una = stream_info().snd_una - w.iss) < nxt) {
+        INF("A 1 ack %u", nxt - una < 1000 ? nxt : una + 1000);
+        fill();
+    }
+}
+
+/* RFC9438-10: after a timeout in the middle of a stage, the next one begins
+   with K = 0 at the window of then, and knows nothing of the plateau before:
+   for seconds it grows as Reno does, 9/17 of a segment a round trip. */
+TEST(RFC9438_10_timeout_in_a_stage)
+{
+    uint32_t k, una, begin;
+
+    on(TCPSM_NO_SACK | TCPSM_NO_TS | TCPSM_NO_ECN | TCPSM_NO_SCALE,
+       "S 0 mss 1460", "SA 0 ack 1 mss 1000 win 65535");
+    SEND(20000);
+    stream_drain();
+    for (k = 0; stream_info().cwnd < 40000; k++)
+        round_trip();
+    una = stream_info().snd_una - w.iss;
+    for (k = 0; k < 3; k++)
+        INF("A 1 ack %u", una);
+    while (stream_info().in_recovery) {
+        stream_drain();
+        w.p.now += 50000;
+        INF("A 1 ack %u", stream_info().snd_nxt - w.iss);
+    }
+    stream_drain();
+    for (k = 0; k < 30; k++)
+        round_trip(); /* a stage towards the plateau, and beyond */
+    CHECK_GT(stream_info().cwnd, 30000u);
+    while (COUNT(timeouts) == 0) {
+        w.p.now = tcpsm_deadline(w.c);
+        stream_drain();
+    }
+    CHECK_EQ(stream_info().cwnd, 1000);
+    w.p.now += 50000;
+    INF("A 1 ack %u", stream_info().snd_nxt - w.iss);
+    for (k = 0; k < 30 && stream_info().cwnd < stream_info().ssthresh; k++)
+        round_trip();
+    begin = stream_info().cwnd;
+    CHECK_GT(begin, 15000u);
+    CHECK_LE(begin, stream_info().ssthresh + 1000);
+    for (k = 0; k < 8; k++)
+        round_trip();
+    CHECKF(stream_info().cwnd <= begin + 8 * 600, "%u to %u", begin,
+           stream_info().cwnd);
 }
