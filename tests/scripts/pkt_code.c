@@ -5,7 +5,7 @@
    min, max, int, float, round, tuples. Anything else skips the script by its
    name. */
 
-#include "pkt.h"
+#include "pkt_sock.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -139,46 +139,12 @@ static int op(struct code *c, const char *s)
 
 /* ---- names ----------------------------------------------------------------- */
 
-static int constant(const char *s, size_t n, int64_t *v)
+static int constant(struct code *c, const char *s, size_t n, int64_t *v)
 {
-    static const struct {
-        const char *name;
-        int64_t v;
-    } t[] = {
-        {"True", 1},
-        {"False", 0},
-        {"None", 0},
-        {"TCP_ESTABLISHED", 1},
-        {"TCP_SYN_SENT", 2},
-        {"TCP_SYN_RECV", 3},
-        {"TCP_FIN_WAIT1", 4},
-        {"TCP_FIN_WAIT2", 5},
-        {"TCP_TIME_WAIT", 6},
-        {"TCP_CLOSE", 7},
-        {"TCP_CLOSE_WAIT", 8},
-        {"TCP_LAST_ACK", 9},
-        {"TCP_LISTEN", 10},
-        {"TCP_CLOSING", 11},
-        {"TCP_CA_Open", 0},
-        {"TCP_CA_Disorder", 1},
-        {"TCP_CA_CWR", 2},
-        {"TCP_CA_Recovery", 3},
-        {"TCP_CA_Loss", 4},
-        {"TCPI_OPT_TIMESTAMPS", 1},
-        {"TCPI_OPT_SACK", 2},
-        {"TCPI_OPT_WSCALE", 4},
-        {"TCPI_OPT_ECN", 8},
-        {"TCPI_OPT_ECN_SEEN", 16},
-        {"TCPI_OPT_SYN_DATA", 32},
-        {"TCP_INFINITE_SSTHRESH", 0x7FFFFFFF},
-    };
-    size_t i;
-    for (i = 0; i < sizeof t / sizeof *t; i++)
-        if (strlen(t[i].name) == n && strncmp(t[i].name, s, n) == 0) {
-            *v = t[i].v;
-            return 1;
-        }
-    return 0;
+    const char *name = pkt_strdup(&c->run->arena, s, n);
+    *v = strcmp(name, "True") == 0;
+    return *v || strcmp(name, "False") == 0 || strcmp(name, "None") == 0 ||
+           (isupper((unsigned char)*s) && pkt_const(name, v));
 }
 
 static struct value field(struct code *c, const char *s, size_t n)
@@ -341,7 +307,7 @@ static struct value atom(struct code *c)
         skip_it(c, s, n);
         return whole(0);
     }
-    if (constant(s, n, &k))
+    if (constant(c, s, n, &k))
         return whole(k);
     for (var = c->keep->vars; var != NULL; var = var->next)
         if (strlen(var->name) == n && strncmp(var->name, s, n) == 0)

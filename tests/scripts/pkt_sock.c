@@ -427,12 +427,11 @@ static int nagle(struct pkt_run *run, struct pkt_sock *s)
     uint32_t least;
     int off;
     if (s->c == NULL || s->o.nodelay > 0 || pkt_sock_dead(s) ||
-        (run->conf.tcp.flags & TCPSM_NODELAY) ||
-        !(is_profile(run, "linux") || is_profile(run, "freebsd")))
+        (run->conf.tcp.flags & TCPSM_NODELAY) || !run->conf.nagle_small)
         return 0;
     least = pkt_info_least(run, s->c);
     tcpsm_status(s->c, &i);
-    off = is_profile(run, "linux") ? least >= i.smss : least == UINT32_MAX;
+    off = is_profile(run, "freebsd") ? least == UINT32_MAX : least >= i.smss;
     if (off == s->nagle_off)
         return 0;
     s->nagle_off = off;
