@@ -308,8 +308,11 @@ static int seq_differs(struct match *x)
     }
     if (!t->seq_given)
         return 0;
-    if ((x->s.flags & PKT_SYN) && !x->m->named) /* it tells our base */
+    if ((x->s.flags & PKT_SYN) && !x->m->named) { /* it tells our base */
+        if (want != 0 && want < PKT_OTHER_ISN)
+            return differs(x, "seq: script %" PRIu32 " live 0", want);
         return 0;
+    }
     /* to a segment without ACK for nobody: RFC 9293 s3.10.7.1 */
     if ((x->s.flags & PKT_RST) && x->s.seq == 0 && want == 0)
         return 0;

@@ -121,7 +121,8 @@ static uint32_t apart(uint32_t a, uint32_t b)
 
 uint32_t pkt_side_base(struct pkt_side *s, uint32_t number, int syn)
 {
-    int from_1 = apart(number, 1) < apart(number, s->isn + 1);
+    int from_1 = s->isn >= PKT_OTHER_ISN &&
+                 apart(number, 1) < apart(number, s->isn + 1);
 
     if (syn)
         return s->base0;

@@ -5,6 +5,9 @@
 
 #include "pkt.h"
 
+/* A smaller number of a SYN than that, and not 0, is no other way to count
+   but a mistake. */
+enum { PKT_OTHER_ISN = 100 };
 enum { PKT_PAIRS = 64, PKT_OPTS = 40, PKT_FDS = 64 };
 
 /* One side's sequence numbers: live = script + base. Where the script's SYN
