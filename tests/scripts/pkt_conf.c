@@ -16,7 +16,7 @@
     (PKT_S_ALL &                                                             \
      ~(uint32_t)(PKT_S_WIN | PKT_S_OPTORDER | PKT_S_PSH | PKT_S_SIZES |      \
                  PKT_S_TSVAL | PKT_S_SCALE | PKT_S_ECN | PKT_S_TIME |        \
-                 PKT_S_SACKORDER | PKT_S_RST | PKT_S_PROBE))
+                 PKT_S_SACKORDER | PKT_S_RST | PKT_S_PROBE | PKT_S_OTHERS))
 
 /* How long Linux tries: n retransmissions at doubled intervals from `first`
    on, which grow no longer than two minutes. */
@@ -44,8 +44,7 @@ void pkt_conf_derive(struct pkt_conf *c)
         memcpy(c->local_ip, c->ip_version == 6 ? local6 : local4, 16);
     if (!c->remote_given)
         memcpy(c->remote_ip, c->ip_version == 6 ? remote6 : remote4, 16);
-    c->tcp.mtu =
-        (uint16_t)(c->mss ? c->mss + (c->ip_version == 6 ? 60 : 40) : c->mtu);
+    c->tcp.mtu = (uint16_t)c->mtu;
 }
 
 static void profile_linux(struct pkt_conf *c)
@@ -117,7 +116,8 @@ int pkt_conf_strict(struct pkt_conf *c, const char *list)
                  {"mss", PKT_S_MSS},        {"scale", PKT_S_SCALE},
                  {"ecn", PKT_S_ECN},        {"time", PKT_S_TIME},
                  {"sack", PKT_S_SACKORDER}, {"sackorder", PKT_S_SACKORDER},
-                 {"rst", PKT_S_RST},        {"probe", PKT_S_PROBE}};
+                 {"rst", PKT_S_RST},        {"probe", PKT_S_PROBE},
+                 {"others", PKT_S_OTHERS}};
     uint32_t set = list[0] == '-' ? c->strict : 0;
     size_t i, n;
     for (;; list += n + 1) {
@@ -286,6 +286,8 @@ static int option(struct pkt_conf *c, const char *name, const char *value)
         return opt_ip_version(c, value);
     if (!strcmp(name, "mtu"))
         return pkt_conf_int(&c->mtu, value, 108, 65535);
+    /* Into which segments packetdrill cuts what an offload sent as one: here
+       nothing depends on it, and what a SYN says does not either. */
     if (!strcmp(name, "mss"))
         return pkt_conf_int(&c->mss, value, 68, 65475);
     if (!strcmp(name, "local_ip") || !strcmp(name, "live_local_ip"))

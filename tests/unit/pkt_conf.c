@@ -141,10 +141,10 @@ TEST(options)
     CHECK_EQ(set("mtu", "1400"), PKT_OK);
     CHECK_EQ(conf.tcp.mtu, 1400);
     CHECK_EQ(set("mss", "1000"), PKT_OK);
-    CHECK_EQ(conf.tcp.mtu, 1040);
+    CHECK_EQ(conf.mss, 1000);
+    CHECK_EQ(conf.tcp.mtu, 1400);
     CHECK_EQ(set("ip_version", "ipv6"), PKT_OK);
     CHECK_EQ(conf.ip_version, 6);
-    CHECK_EQ(conf.tcp.mtu, 1060);
     CHECK_EQ(conf.local_ip[0], 0xFD);
     CHECK_EQ(set("remote_ip", "2001:db8::5"), PKT_OK);
     CHECK_EQ(conf.remote_ip[0], 0x20);
