@@ -224,7 +224,9 @@ enum { /* strict fields, by name for --strict: all, none, a,b,-c */
        PKT_S_RST = 2048, /* rst      the ACK bit of resets */
        PKT_S_PROBE =
            4096, /* probe   a window probe has an octet, at SND.UNA */
-       PKT_S_ALL = 8191
+       PKT_S_OTHERS =
+           8192, /* others  what connections send that are not under test */
+       PKT_S_ALL = 16383
 };
 
 struct pkt_conf {

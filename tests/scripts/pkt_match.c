@@ -833,13 +833,13 @@ int pkt_wire_out(struct pkt_run *run, const struct pkt_packet *p,
     return run->verdict.kind;
 }
 
-/* Of the connection under test; of all, where the script tells connections
-   apart. What a timer sends after the last event is no concern of its. */
+/* Of the connection under test, as packetdrill has it; of all, where the
+   script tells connections apart. What a timer sends after the last event is no concern of its. */
 int pkt_wire_end(struct pkt_run *run)
 {
     const struct pkt_map *m;
     struct pkt_live *l;
-    int all = 0;
+    int all = (run->conf.strict & PKT_S_OTHERS) != 0;
 
     for (m = pkt_wire_state(run)->maps; m; m = m->next)
         all |= m->addressed;
