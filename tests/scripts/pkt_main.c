@@ -34,7 +34,8 @@ static const char usage[] =
     "\n"
     "In the comments before the first line of a script:\n"
     "  // profile: NAME      // strict: LIST      // expect: TEXT\n"
-    "  // needs: sack ts full      (not for the tiny configuration)\n"
+    "  // needs: sack ts full (not run, or counted, by the tiny build)\n"
+    "  // needs: stack        (... with --layer=1)\n"
     "\n"
     "Prints a line for each script and \"N passed, N failed, N skipped\".\n"
     "Exit status: 0 nothing failed, 1 something did, 2 wrong usage.\n";
@@ -204,16 +205,31 @@ static void head_read(struct head *h, const char *text, size_t len)
     }
 }
 
-/* Does this build have what the script is about? */
-static int has_needs(const struct head *h)
+/* Is the word in the list? */
+static int listed(const char *list, const char *word)
 {
+    size_t n = strlen(word), k;
+    for (; *list; list += k + (list[k] != 0)) {
+        k = strcspn(list, " ,\t");
+        if (k == n && !memcmp(list, word, n))
+            return 1;
+    }
+    return 0;
+}
+
+/* Does this build, and does the layer, have what the script is about? */
+static int has_needs(const struct main *m, const struct head *h)
+{
+    const struct pkt_option *o;
+    int layer = 2, tiny = 0;
+    for (o = m->options; o; o = o->next)
+        if (!strcmp(o->name, "layer"))
+            layer = atoi(o->value);
 #ifdef TCPSM_TINY
-    return !strstr(h->needs, "sack") && !strstr(h->needs, "ts") &&
-           !strstr(h->needs, "full");
-#else
-    (void)h;
-    return 1;
+    tiny = listed(h->needs, "sack") || listed(h->needs, "ts") ||
+           listed(h->needs, "full");
 #endif
+    return !tiny && !(layer == 1 && listed(h->needs, "stack"));
 }
 
 /* ---- one script -------------------------------------------------------- */
@@ -327,9 +343,9 @@ static void one_file(struct main *m, const char *path)
         return;
     }
     head_read(&h, text, len);
-    if (!has_needs(&h)) {
+    if (!has_needs(m, &h)) {
         if (m->verbose)
-            printf("not for the tiny configuration: %s\n", path);
+            printf("not for this configuration: %s\n", path);
     } else {
         if (m->verbose)
             printf("%s\n", path);
