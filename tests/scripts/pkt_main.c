@@ -19,7 +19,7 @@ static const char usage[] =
     "                    linux, freebsd\n"
     "  --strict LIST     what is compared beyond the certain: all, none, or\n"
     "                    win,optorder,opts,psh,sizes,tsval,mss,scale,ecn,\n"
-    "                    time,sack,rst,probe; -NAME takes one away\n"
+    "                    time,sack,rst,probe,others; -NAME: without it\n"
     "  -D NAME=VALUE     replaces NAME in packets and system calls\n"
     "  --layer=1|2       one connection, or a stack of them (default)\n"
     "  --remote_isn=N    the peer's first sequence number on the wire\n"

@@ -99,7 +99,7 @@ TEST(strict_lists)
     CHECK_EQ(pkt_conf_strict(&conf, "-win"), 0);
     CHECK_EQ(conf.strict, PKT_S_ALL & ~PKT_S_PSH & ~PKT_S_WIN);
     CHECK_EQ(pkt_conf_strict(&conf, "win,optorder,opts,psh,sizes,tsval,mss,"
-                                    "scale,ecn,time,sack,rst,probe"),
+                                    "scale,ecn,time,sack,rst,probe,others"),
              0);
     CHECK_EQ(conf.strict, PKT_S_ALL);
     CHECK_EQ(pkt_conf_strict(&conf, "win"), 0);
