@@ -380,6 +380,12 @@ class Wire:
                 if abs(value - shown) > 1000 * (NEAR + SLACK):
                     raise Wrong("timestamp %d at %.3f" % (value, at))
                 out.append("TS val %d ecr %d" % (shown, ecr))
+            elif kind in (172, 174):
+                names = "e0b ceb e1b" if kind == 172 else "e1b ceb e0b"
+                counts = [int.from_bytes(body[i:i + 3], "big")
+                          for i in range(0, len(body), 3)]
+                out.append("ECN " + " ".join(
+                    "%s %d" % pair for pair in zip(names.split(), counts)))
             else:
                 out.append("0x%02x%s" % (kind, body.hex()))
         return ",".join(out)
