@@ -23,7 +23,8 @@ static const char usage[] =
     "  -D NAME=VALUE     replaces NAME in packets and system calls\n"
     "  --layer=1|2       one connection, or a stack of them (default)\n"
     "  --remote_isn=N    the peer's first sequence number on the wire\n"
-    "  -v                shows every event, and what is sent\n"
+    "  -v                shows each event with its time and line, and what\n"
+    "                    is sent before the script names it (out)\n"
     "  --list-skips      counts at the end why scripts were skipped\n"
     "  --wrong           runs scripts that must fail, for the reason in\n"
     "                    their line \"// expect: TEXT\"\n"
@@ -127,17 +128,21 @@ static void names_free(struct names *l)
 
 /* ---- traces ------------------------------------------------------------ */
 
-static void trace(int64_t us, const char *what, const char *text)
+/* Time, line of the script, what happens. */
+static void trace(int64_t us, int line, const char *what, const char *text)
 {
-    printf("  %3lld.%06lld  %-5s %s\n", (long long)(us / 1000000),
-           (long long)(us % 1000000), what, text);
+    char number[16] = "";
+    if (line)
+        snprintf(number, sizeof number, "%d", line);
+    printf("%5lld.%06lld %4s  %-5s %s\n", (long long)(us / 1000000),
+           (long long)(us % 1000000), number, what, text);
 }
 
 void pkt_trace_event(struct pkt_run *r, const struct pkt_event *e)
 {
     if (!r->conf.verbose)
         return;
-    trace(r->now,
+    trace(r->now, e->line,
           e->kind == PKT_PACKET    ? e->packet->inbound ? "in" : "out"
           : e->kind == PKT_SYSCALL ? "call"
           : e->kind == PKT_COMMAND ? "sh"
@@ -148,7 +153,7 @@ void pkt_trace_event(struct pkt_run *r, const struct pkt_event *e)
 void pkt_trace_sent(struct pkt_run *r, const struct pkt_live *l)
 {
     if (r->conf.verbose)
-        trace(l->at, "sent", pkt_wire_text(r, l));
+        trace(l->at, 0, "sent", pkt_wire_text(r, l));
 }
 
 /* ---- what the head of a script says ------------------------------------ */
@@ -449,7 +454,8 @@ static void option(struct main *m, const char *arg)
     memset(&v, 0, sizeof v);
     pkt_conf_profile(&conf, "tcpsm");
     if (pkt_conf_option(&conf, o->name, o->value, 0, &v))
-        die("%s", v.what);
+        die("%s%s", v.kind == PKT_SKIP ? "no " : "",
+            v.what + (strncmp(v.what, "syntax: ", 8) == 0 ? 8 : 0));
     *m->option_end = o;
     m->option_end = &o->next;
 }
