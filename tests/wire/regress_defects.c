@@ -81,6 +81,7 @@ BOTH(window_of_a_segment_that_does_not_open)
     IN_ANY("A 1 ack 2 win 0");
     IN_ANY(". 1 win 0");
     DRAINED();
+    CHECK(LAYER2 || ST(snd_wnd) == 5000);
     IN("A 1 ack 1 win 4000");
     TAKE();
     CHECK_EQ(ST(snd_wnd), 4000);
@@ -544,7 +545,7 @@ BOTH(challenge_acks_of_half_open_and_dying_ones_have_a_limit)
    that came last, not of the one that was sent last. */
 BOTH(windows_come_in_the_order_of_their_segments)
 {
-    uint32_t i;
+    uint32_t i, latest = 0;
     static const uint32_t order[] = {3, 1, 4, 0, 2, 6, 5, 7};
 
     START();
@@ -554,8 +555,9 @@ BOTH(windows_come_in_the_order_of_their_segments)
         IN("PA %u ack 1 win %u len 10", 1 + 10 * order[i],
            5000 + 100 * order[i]);
         DRAINED();
+        latest = order[i] > latest ? order[i] : latest;
+        CHECK_EQ(ST(snd_wnd), 5000 + 100 * latest);
     }
-    CHECK_EQ(ST(snd_wnd), 5700);
     READ(80);
 }
 
