@@ -5,7 +5,10 @@
      pkt_conf.c   options, profiles -> struct pkt_conf; with it pkt_conf.h,
                   and of shell commands pkt_shell.c and pkt_sysctl.c
      pkt_run.c    virtual time: runs one script, event by event
-     pkt_wire.c   packets: script space <-> live bytes, and comparing
+     pkt_wire.c   packets: script space <-> live bytes, what is always
+                  checked; with it pkt_wire.h and
+     pkt_match.c  what tcpsm sent against what the script says
+     pkt_cookie.c cookies of Fast Open that scripts of the kernel's have
      pkt_sock.c   system calls -> tcpsm, as pending completions; with it
                   pkt_sock.h, and pkt_const.c pkt_opt.c pkt_io.c pkt_poll.c
      pkt_info.c   TCP_INFO
@@ -251,7 +254,9 @@ struct pkt_conf {
     int nonlocal_bind;                    /* and what else sysctls may say */
     uint32_t notsent_lowat;               /* of new sockets; 0: none */
     int local_given, remote_given;        /* addresses by option: keep them */
-    uint32_t remote_isn;  /* --remote_isn=N: live - script of the peer's */
+    uint32_t remote_isn; /* --remote_isn=N: live - script of the peer's */
+    uint8_t fastopen_key[16]; /* the sysctl's, its bytes as they are read */
+    int fastopen_key_given;
     int remote_isn_given; /* sequence numbers; else a fixed odd number */
 };
 void pkt_conf_profile(struct pkt_conf *, const char *name);

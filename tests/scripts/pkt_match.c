@@ -732,7 +732,7 @@ static int is_it(struct pkt_run *run, const struct pkt_packet *p,
 
 /* Nothing was sent in time. Is it late, or does it never come? */
 static int missing(struct pkt_run *run, const struct pkt_packet *p,
-                   int64_t to, int64_t limit)
+                   uint32_t off, int64_t to, int64_t limit)
 {
     int64_t later = run->now + 200000000;
     struct pkt_live *live;
@@ -740,6 +740,12 @@ static int missing(struct pkt_run *run, const struct pkt_packet *p,
 
     if (v.kind != PKT_OK)
         return v.kind;
+    if (off != 0)
+        return pkt_fail(run,
+                        "missing segment: only %u of %u bytes were sent by "
+                        "%.6f s (script: %s)",
+                        (unsigned)off, (unsigned)p->tcp.len, seconds(limit),
+                        script_text(run, p));
     live = next_live(run, p, later);
     run->verdict = v; /* what happens meanwhile is no matter */
     if (live && to != PKT_ANY && is_it(run, p, live))
@@ -800,7 +806,7 @@ int pkt_wire_out(struct pkt_run *run, const struct pkt_packet *p,
     do {
         live = next_live(run, p, limit);
         if (live == NULL)
-            return missing(run, p, to, limit);
+            return missing(run, p, off, to, limit);
         start(&x, run, p, live);
         x.off = off;
         x.train = train;

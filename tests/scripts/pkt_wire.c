@@ -379,12 +379,51 @@ static uint32_t live_ecr(const struct pkt_map *m, uint32_t ecr)
     return ecr != 0 && m->ts_known ? ecr - m->ts_script + m->ts_live : ecr;
 }
 
+/* The cookie of a segment that goes in: to a server what tcpsm granted by
+   that name, or would grant; to a client the script's. Returns its length. */
+static uint32_t in_cookie(struct pkt_run *run, const struct pkt_map *m,
+                          const struct pkt_tcp *t, const struct pkt_opt *o,
+                          uint8_t cookie[40])
+{
+    const struct pkt_wire *w = run->wire;
+    const struct pkt_cookie *c = NULL;
+    int n = o->n;
+
+    if (n == 0)
+        return 0;
+    if (n == PKT_ANY && w->granted_n > 0) {
+        memcpy(cookie, w->granted, (size_t)w->granted_n);
+        return (uint32_t)w->granted_n;
+    }
+    if (n == PKT_ANY && (t->flags & PKT_ACK)) {
+        memset(cookie, 0xFC, 8);
+        return 8;
+    }
+    if (n > 0)
+        c = pkt_wire_cookie(run, o->bytes, n);
+    if (c != NULL) {
+        memcpy(cookie, c->live, (size_t)c->live_n);
+        return (uint32_t)c->live_n;
+    }
+    if (!(t->flags & PKT_ACK) &&
+        (n == PKT_ANY || pkt_cookie_right(run, m, o->bytes, n)) &&
+        (n = pkt_cookie_live(run, m, cookie)) > 0)
+        return (uint32_t)n;
+    if (o->n == PKT_ANY) {
+        pkt_skip(run, "a cookie that nobody gave");
+        return 0;
+    }
+    memcpy(cookie, o->bytes, (size_t)o->n);
+    return (uint32_t)o->n;
+}
+
 /* Writes one option of the script's; returns its length. */
 static uint32_t put_opt(struct pkt_run *run, const struct pkt_map *m,
-                        const struct pkt_opt *o, uint8_t *p)
+                        const struct pkt_tcp *t, const struct pkt_opt *o,
+                        uint8_t *p)
 {
-    const struct pkt_cookie *c;
     const uint8_t *bytes = o->bytes;
+    uint8_t cookie[40];
     uint32_t n = o->n > 0 ? (uint32_t)o->n : 0, i, k;
 
     switch (o->what) {
@@ -420,14 +459,8 @@ static uint32_t put_opt(struct pkt_run *run, const struct pkt_map *m,
         return 18;
     case PKT_OPT_FO:
     case PKT_OPT_FOEXP:
-        c = pkt_wire_cookie(run, bytes, (int)n);
-        if (o->n == PKT_ANY) { /* FO TFO_COOKIE: what our server gave */
-            bytes = run->wire->granted;
-            n = run->wire->granted_n ? (uint32_t)run->wire->granted_n : 8;
-        } else if (n > 0 && c != NULL) {
-            bytes = c->live;
-            n = (uint32_t)c->live_n;
-        }
+        n = in_cookie(run, m, t, o, cookie);
+        bytes = cookie;
         p[0] = o->what == PKT_OPT_FO ? 34 : 254;
         k = 2;
         if (o->what == PKT_OPT_FOEXP) {
@@ -487,7 +520,7 @@ static uint32_t put_opts(struct pkt_run *run, const struct pkt_map *m,
 
         if (opt_room(o) > sizeof one)
             return UINT32_MAX;
-        k = put_opt(run, m, o, one);
+        k = put_opt(run, m, t, o, one);
         if (n + k > 40)
             return UINT32_MAX;
         memcpy(p + n, one, k);

@@ -96,6 +96,12 @@ struct pkt_cookie *pkt_wire_cookie(struct pkt_run *, const uint8_t *script,
                                    int n);
 void pkt_wire_learn(struct pkt_run *, const struct pkt_opt *script,
                     const struct pkt_opt *live);
+/* Would the kernel have given this cookie? And what does tcpsm give: its
+   length, 0: none. */
+int pkt_cookie_right(const struct pkt_run *, const struct pkt_map *,
+                     const uint8_t *cookie, int n);
+int pkt_cookie_live(struct pkt_run *, const struct pkt_map *,
+                    uint8_t cookie[40]);
 /* Flags and options as scripts have them, into buf. */
 const char *pkt_flags_text(uint32_t flags, char *buf);
 void pkt_opt_text(const struct pkt_opt *, char *buf, size_t size);
