@@ -252,6 +252,7 @@ struct pkt_conf {
     int nagle_small; /* Minshall's: only small segments wait for each other */
     int fastopen_client, fastopen_server; /* bits of tcp_fastopen */
     int nonlocal_bind;                    /* and what else sysctls may say */
+    int no_tlp;                           /* a loss probe: skip the script */
     uint32_t notsent_lowat;               /* of new sockets; 0: none */
     int local_given, remote_given;        /* addresses by option: keep them */
     uint32_t remote_isn; /* --remote_isn=N: live - script of the peer's */

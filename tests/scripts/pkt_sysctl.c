@@ -313,6 +313,18 @@ static int set_mtu_probing(struct pkt_conf *c, char *const v[], int n)
     return flag(c, v, TCPSM_NO_PROBE, 0);
 }
 
+/* 3 and 4: with tail loss probes. tcpsm always has them; without, a script
+   can only be run until one is due. */
+static int set_early_retrans(struct pkt_conf *c, char *const v[], int n)
+{
+    int64_t x;
+    (void)n;
+    if (pkt_conf_range(v[0], 0, 4, &x))
+        return -1;
+    c->no_tlp = x < 3;
+    return 0;
+}
+
 static int set_rto_min_us(struct pkt_conf *c, char *const v[], int n)
 {
     (void)n;
@@ -507,6 +519,7 @@ static const struct sysctl {
     {T("keepalive_probes"), set_keep_count, NULL, NULL},
     {T("fin_timeout"), set_fin_timeout, NULL, NULL},
     {T("mtu_probing"), set_mtu_probing, NULL, NULL},
+    {T("early_retrans"), set_early_retrans, NULL, NULL},
     {T("rto_min_us"), set_rto_min_us, NULL, NULL},
     {T("rto_max_ms"), set_rto_max_ms, NULL, NULL},
     {T("delack_min"), set_delack_ms, NULL, NULL},
@@ -525,7 +538,6 @@ static const struct sysctl {
     {T("dsack"), NULL, "1", NULL},
     {T("frto"), NULL, "1 2", NULL},
     {T("recovery"), NULL, "1", NULL},
-    {T("early_retrans"), NULL, "3 4", NULL},
     {T("reordering"), NULL, "3", NULL},
     {T("ecn_fallback"), NULL, "1", NULL},
     {T("ecn_option"), NULL, "1 2", NULL},

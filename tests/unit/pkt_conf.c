@@ -229,6 +229,10 @@ TEST(sysctls_that_configure)
     CHECK_EQ(conf.fastopen_server, 2);
     ok("sysctl -q net.ipv4.tcp_mtu_probing=1");
     CHECK(!(conf.tcp.flags & TCPSM_NO_PROBE));
+    ok("sysctl -q net.ipv4.tcp_early_retrans=0");
+    CHECK(conf.no_tlp);
+    ok("sysctl -q net.ipv4.tcp_early_retrans=3");
+    CHECK(!conf.no_tlp);
     ok("sysctl -q net.ipv4.tcp_syncookies=0");
     CHECK(conf.stack.flags & TCPSM_NO_COOKIES);
     ok("sysctl -q net.ipv4.tcp_rto_min_us=50000");
@@ -340,8 +344,6 @@ TEST(what_is_skipped)
     skips("nstat | grep TcpExtTCPTimeouts", "command grep");
     skips("sysctl -q net.ipv4.tcp_recovery=0",
           "sysctl net.ipv4.tcp_recovery=0");
-    skips("sysctl -q net.ipv4.tcp_early_retrans=0",
-          "sysctl net.ipv4.tcp_early_retrans=0");
     skips("sysctl -q net.ipv4.tcp_congestion_control=bbr",
           "sysctl net.ipv4.tcp_congestion_control=bbr");
     skips("sysctl -q net.ipv4.tcp_congestion_control=dctcp",
