@@ -430,7 +430,8 @@ enum {                    /* tcpsm_config.flags; opt-outs and offloads */
 /* tcpsm_set: the option, and what its value means. 0 is a value here. */
 enum {
     TCPSM_SET_NODELAY = 1,   /* 1: no Nagle (RFC9293-MUST-17) */
-    TCPSM_SET_CORK,          /* 1: full segments only, for at most 200 ms */
+    TCPSM_SET_CORK,          /* 1: full segments only; what is short goes
+                                200 ms after all else was acknowledged */
     TCPSM_SET_DSCP,          /* 0..63 (RFC9293-MUST-48, RFC9293-SHLD-21) */
     TCPSM_SET_TTL,           /* 1..255 (RFC9293-MUST-49) */
     TCPSM_SET_MTU,           /* path MTU, up or down */
@@ -7219,8 +7220,10 @@ TCPSM__FN void tcpsm__rto_fires(tcpsm_conn *c)
     tcpsm__cc_event(c, &e);
     e.again = c->probes != 0;
     was = c->cc.ssthresh;
+    if (!fresh) /* the flight of a recovery is no measure (RFC5681-16) */
+        e.flight = tcpsm__min(e.flight, was);
     tcpsm__cc(c, TCPSM__CC_TIMEOUT, &e);
-    if (!fresh) /* the flight of a recovery is no measure */
+    if (!fresh)
         c->cc.ssthresh = tcpsm__min(c->cc.ssthresh, was);
     TCPSM__COUNT(c, timeouts, 1);
     tcpsm__tell_cwr(c);
@@ -7260,6 +7263,14 @@ TCPSM__FN void tcpsm__reo_fires(tcpsm_conn *c)
 }
 #endif
 
+/* All that is in flight is the octet of a window probe. */
+TCPSM__FN int tcpsm__only_a_probe(const struct tcpsm__runs *r)
+{
+    const uint16_t mine = TCPSM__R_LOST | TCPSM__R_RETX | TCPSM__R_PROBE;
+    return r->n == 1 && tcpsm__run_len(r, 0) == 1 &&
+           (r->meta[0] & mine) == mine;
+}
+
 /* RFC9293-MUST-36 */
 TCPSM__FN void tcpsm__persist_fires(tcpsm_conn *c)
 {
@@ -7275,6 +7286,8 @@ TCPSM__FN void tcpsm__persist_fires(tcpsm_conn *c)
     if (c->probes < 255)
         c->probes++;
     c->flags |= TCPSM__F_PROBE_DUE;
+    if (tcpsm__only_a_probe(&r))
+        return;               /* it stays marked, for tcpsm__unprobe */
     tcpsm__runs_lose_all(&r); /* beyond a closed window nothing is kept */
     tcpsm__runs_put(c, &r);
 }
@@ -7853,10 +7866,8 @@ TCPSM__FN tcpsm_ret tcpsm__do_tlp(tcpsm_conn *c, tcpsm_out *out)
    goes with the text behind it, in one segment (RFC9293-SHLD-28). */
 TCPSM__FN int tcpsm__unprobe(tcpsm_conn *c)
 {
-    const uint16_t mine = TCPSM__R_LOST | TCPSM__R_RETX | TCPSM__R_PROBE;
     struct tcpsm__runs r = tcpsm__runs_of(c);
-    if (r.n != 1 || tcpsm__run_len(&r, 0) != 1 ||
-        (r.meta[0] & mine) != mine ||
+    if (!tcpsm__only_a_probe(&r) ||
         tcpsm__is(c, TCPSM__F_FIN_SENT | TCPSM__F_SYN_OUT) ||
         tcpsm__unsent(c) == 0)
         return 0;
