@@ -1088,7 +1088,7 @@ TEST(window_probes)
     OUT("A 1 ack 1 len 1");
     AT(11.5);
     IN("A 1 ack 1 win 5000");
-    OUT("A 1 ack 1 len *");
+    OUT("PA 1 ack 1 len 1000"); /* with the probes' octet: RFC9293-SHLD-28 */
 }
 
 /* RFC9293-MUST-37: as long as the probes are answered */
