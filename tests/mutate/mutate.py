@@ -18,9 +18,9 @@ WHAT  N%         a sample of all mutants, chosen by --seed (10%)
 A mutant is one change of one token or statement in the implementation half.
 The test programs are built once, against a header whose functions have no
 bodies, and are linked to a shared object; per mutant only that object is
-compiled, by tcc. All of a mutant's tests together take at most five seconds;
-they are those that call the mutant's function, those that killed others in
-it first, and the first failure, crash or hang ends it. Before anything else
+compiled, by tcc. All of a mutant's tests together take 3 s at most;
+they are those that reach the mutant, those that killed others in its
+function first, and the first failure, crash or hang ends it. Before anything else
 three canaries: the header as it is must pass, a header without bodies must
 make a test program fail (else it is left out: it would not be linked to the
 mutant), and one broken comparison must be noticed; else the run is refused. What does not compile is counted apart, and so is what gcc -O1
@@ -32,17 +32,19 @@ status: 0 the goal is met, 1 it is not, 2 wrong usage or a refused run.
 import argparse
 import collections
 import concurrent.futures
+import hashlib
 import json
 import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
 
-BUDGET = 5.0  # seconds of one mutant's tests together
+BUDGET = 3.0  # seconds of one mutant's tests together
 HEADER = "tcpsm.h"
 # What a mutant is compiled with; the second where the first one's compiler
 # takes another branch of an #if.
@@ -153,12 +155,13 @@ class Header:
         end = self.text.find("\n", self.starts[line - 1])
         return self.text[self.starts[line - 1]:end].strip()
 
-    def with_bodies(self, body):
-        """The header with all functions visible and other bodies."""
+    def with_bodies(self, body, but=()):
+        """The header with all functions visible and other bodies, but for
+        those that begin at the keys of `but`."""
         out, at = [], 0
         for _, _, _, brace, end in self.bodies:
             out.append(self.text[at:brace].rstrip("\n"))
-            out.append(body + "\n")
+            out.append("\n" + but[brace] if brace in but else body + "\n")
             at = end
         return visible("".join(out) + self.text[at:])
 
@@ -397,7 +400,7 @@ class Program:
     def __init__(self, name, path, args=()):
         self.name, self.path, self.args = name, path, list(args)
         self.seconds = 0.0  # of processor time
-        self.calls = set()  # functions of the header that it reaches
+        self.calls = set()  # marks in the header that it reaches
 
     def run(self, where, limit=None):
         """None if all is well, or why not. Stops at the first failure."""
@@ -408,7 +411,13 @@ class Program:
              os.path.abspath(self.path)] + self.args,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL, env=env)
-        timer = threading.Timer(limit * 20 + 20, p.kill)
+
+        def kill():  # not p.kill, which would wait for it
+            try:
+                os.kill(p.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        timer = threading.Timer(limit * 20 + 20, kill)
         timer.start()
         said, last = None, b""
         try:
@@ -416,10 +425,12 @@ class Program:
                 last = out
                 if out.startswith(b"FAIL"):
                     said = out.decode("utf-8", "replace").strip()
-                    p.kill()
+                    kill()
                     break
             p.stdout.close()
-            code = p.wait()
+            _, status, used = os.wait4(p.pid, 0)
+            code = p.returncode = os.waitstatus_to_exitcode(status)
+            self.spent = used.ru_utime + used.ru_stime
         finally:
             timer.cancel()
         if said:
@@ -571,18 +582,23 @@ class Run:
         except (OSError, ValueError):
             pass
 
-    def order(self, function):
-        """The tests that call this function, as many as fit the budget;
+    def order(self, m):
+        """The tests that reach this mutant, as many as fit the budget;
         those that kill much in little time first, above all those that
         killed in this function."""
+        function, best = m.function, None
+        for i, (start, end, _) in enumerate(self.header.marks):
+            if start <= m.at < end and (
+                    best is None or end - start <= best[0]):
+                best = end - start, i
         with self.lock:
             here, everywhere = self.kills[function], self.all
 
             def worth(p):
                 n = 200 * here[p.name] + everywhere[p.name] + 0.5
                 return -n / (p.seconds + 0.01)
-            able = [p for p in self.programs if function in p.calls or
-                    not function.startswith("tcpsm_")]
+            able = [p for p in self.programs
+                    if best is None or best[1] in p.calls]
             able.sort(key=worth)
         chosen, total = [], 0.0
         for p in able:
@@ -610,21 +626,24 @@ class Run:
                 self.base[kind] = read(d + "/libtcpsm.so")
             return self.base[kind]
 
-    def optimised(self, text, d):
-        """What gcc -O1 makes of it, private functions private."""
-        with open(d + "/" + HEADER, "w") as f:
-            f.write(text)
-        r = subprocess.run(
-            ["gcc", "-w", "-std=c99", "-O1", "-S", "-o", "-"] + DEFINES +
-            [d + "/lib.c"], stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL)
-        return r.stdout
+    def equivalent(self, m, d):
+        """Does gcc -O1 make the same of the function with this change?"""
+        def code(function):
+            with open(d + "/" + HEADER, "w") as f:
+                f.write(function)
+            return subprocess.run(
+                ["gcc", "-w", "-std=c99", "-O1", "-S", "-o", "-"] + DEFINES +
+                [d + "/lib.c"], stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL).stdout
 
-    def equivalent(self, text, d):
-        with self.lock:
-            if "-O1" not in self.base:
-                self.base["-O1"] = self.optimised(self.header.text, d)
-        return self.optimised(text, d) == self.base["-O1"]
+        for name, _, _, brace, end in self.header.bodies:
+            if brace <= m.at < end:
+                text = self.header.text
+                mutated = text[brace:m.at] + m.new + text[m.end:end]
+                return code(self.header.with_bodies(";", {
+                    brace: mutated})) == code(self.header.with_bodies(
+                        ";", {brace: text[brace:end]}))
+        return False
 
     def trial(self, m):
         """(verdict, what killed it) of one mutant."""
@@ -639,14 +658,14 @@ class Run:
                     return "uncompiled", ""
                 if read(d + "/libtcpsm.so") == self.original("gcc", GCC):
                     return "equivalent", ""
-            for p in self.order(m.function):
+            for p in self.order(m):
                 why = p.run(d)
                 if why:
                     with self.lock:
                         self.kills[m.function][p.name] += 1
                         self.all[p.name] += 1
                     return "killed", "%s: %s" % (p.name, why)
-            if self.equivalent(plain, d):
+            if self.equivalent(m, d):
                 return "equivalent", ""
             return "survived", ""
         finally:
@@ -659,17 +678,47 @@ def refuse(why):
     return 2
 
 
+def marks_of(header):
+    """Where a mark can be put: (span of text, where the mark goes). Spans
+    are expression statements, returns, and the conditions of if, while and
+    switch; what is in none of them belongs to its function."""
+    found = []
+    for _, _, _, brace, end in header.bodies:
+        toks = tokens(header.text, brace, end)
+        found.append((brace, end, None))
+        for first, last in statements(toks):
+            if toks[first].text not in ("return", "break", "continue",
+                                        "goto") and \
+                    toks[first].kind == "name" and \
+                    not toks[first].text.isupper():
+                found.append((toks[first].at, toks[last].end,
+                              toks[first].at))
+        for i, t in enumerate(toks):
+            if t.text in ("if", "while", "switch"):
+                k = closing(toks, i + 1)
+                found.append((t.at, toks[k].end, toks[i + 1].end))
+            elif t.text == "return" and toks[i + 1].text != ";":
+                k = i
+                while toks[k].text != ";":
+                    k += 1
+                found.append((t.at, toks[k].end, t.end))
+    return found
+
+
 def watched(header):
-    """The header, in which every function leaves its number when it is
-    called; LD_LIBRARY_PATH and MUTATE_CALLS are what a program needs."""
-    out, at = [], 0
-    for i, (_, _, _, brace, end) in enumerate(header.bodies):
-        body = header.text[brace:end]
-        out.append(header.text[at:brace])
-        out.append("{\n    mutate_called[%d] = 1;" % i + body[1:])
-        at = end
-    text = visible("".join(out) + header.text[at:])
-    n = len(header.bodies)
+    """The header, in which every function and statement leaves its number
+    when it is reached; MUTATE_CALLS is the file for them."""
+    puts = {}
+    for n, (start, _, at) in enumerate(header.marks):
+        if at is None:
+            puts[start + 1] = "\n    mutate_called[%d] = 1;" % n
+        else:
+            puts[at] = " mutate_called[%d] = 1, " % n
+    out, last = [], 0
+    for at in sorted(puts):
+        out.append(header.text[last:at] + puts[at])
+        last = at
+    text = visible("".join(out) + header.text[last:])
     return """#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -681,19 +730,34 @@ __attribute__((destructor)) static void mutate_tell(void)
     if (fd >= 0 && write(fd, mutate_called, sizeof mutate_called) < 0)
         abort();
 }
-""" % n + text
+""" % len(header.marks) + text
 
 
 def measure(header, programs, out, jobs):
     """Which pass and can fail, how long each takes in processor time, and
-    which functions it calls."""
+    which marks it reaches."""
     good = []
     calls = out + "/calls"
     os.makedirs(calls, exist_ok=True)
+    header.marks = marks_of(header)
     if not compile_object(watched(header), calls, GCC):
         return None
 
+    cache = {}
+    try:
+        with open(out + "/measured.json") as f:
+            cache = json.load(f)
+    except (OSError, ValueError):
+        pass
+    version = hashlib.sha256(header.text.encode()).hexdigest()
+
     def one(p):
+        stamp = [version, os.path.getmtime(p.path)]
+        old = cache.get(p.name)
+        if old and old[0] == stamp and "scripts" not in p.name:
+            _, p.seconds, p.calls, why = old
+            p.calls = set(p.calls)
+            return why
         to = calls + "/" + p.name.replace("/", "-")
         env = dict(os.environ, LD_LIBRARY_PATH=calls,
                    MUTATE_CALLS=os.path.abspath(to))
@@ -701,24 +765,17 @@ def measure(header, programs, out, jobs):
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
         if os.path.exists(to):
-            p.calls = {header.bodies[i][0]
-                       for i, hit in enumerate(read(to)) if hit}
-        env = dict(os.environ, LD_LIBRARY_PATH=out + "/null")
-        r = subprocess.run(
-            ["sh", "-c", '"$0" "$@" >/dev/null 2>&1 </dev/null; times',
-             os.path.abspath(p.path)] + p.args, stdout=subprocess.PIPE,
-            text=True, env=env)
-        spent = r.stdout.split("\n")[1].split()
-        p.seconds = sum(60 * float(a) + float(b) for a, b in
-                        re.findall(r"(\d+)m([\d.]+)s", " ".join(spent)))
+            p.calls = {i for i, hit in enumerate(read(to)) if hit}
         why = p.run(out + "/null", limit=120)
+        p.seconds = p.spent
         if why:
-            return "fails as it is: " + why
-        if p.run(out + "/stub") is None:
-            return "passes with functions that do nothing"
-        if p.seconds > BUDGET:
-            return "takes %.1f s" % p.seconds
-        return None
+            why = "fails as it is: " + why
+        elif p.run(out + "/stub") is None:
+            why = "passes with functions that do nothing"
+        elif p.seconds > BUDGET:
+            why = "takes %.1f s" % p.seconds
+        cache[p.name] = stamp, p.seconds, sorted(p.calls), why
+        return why
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         for i, (p, why) in enumerate(zip(programs,
@@ -728,6 +785,8 @@ def measure(header, programs, out, jobs):
                 say("left out: %s %s" % (p.name, why))
             else:
                 good.append(p)
+    with open(out + "/measured.json", "w") as f:
+        json.dump(cache, f)
     good.sort(key=lambda p: p.seconds)
     return good
 
@@ -825,7 +884,7 @@ def write_report(path, what, names, results, programs, total, seconds):
             if v == "survived":
                 f.write("%s:%d: %s\n- %s: \n" % (
                     HEADER, m.line, m.op, names[m]))
-        f.write("\nTests (%.1f s together, %.0f s of them for a mutant at "
+        f.write("\nTests (%.1f s together, %.1f s of them for a mutant at "
                 "most):\n" % (total, BUDGET))
         killers = collections.Counter(w.split(":")[0] for _, v, w in results
                                       if v == "killed")
@@ -893,7 +952,7 @@ def main():
     if not programs or 2 * len(programs) < built:
         return refuse("most tests do not pass the header as it is")
     total = sum(p.seconds for p in programs)
-    say("%d test programs, %.1f s; for one mutant %.0f s at most" % (
+    say("%d test programs, %.1f s; for one mutant %.1f s at most" % (
         len(programs), total, BUDGET))
     run = Run(header, out, programs)
     compare = header.text.index("return ((a - b) & 0x80000000u) != 0;")
@@ -921,6 +980,20 @@ def main():
         verdict, why = run.trial(mutants[i])
         return i, verdict, why
 
+    def save():
+        """What is known by now; the order is shuffled, so that a run that
+        is broken off is a smaller sample."""
+        known = [r for r in results if r is not None]
+        with open(out + "/survivors.json", "w") as f:
+            json.dump([names[m] for m, v, _ in known if v == "survived"], f,
+                      indent=1)
+        with open(out + "/kills.json", "w") as f:
+            json.dump(run.kills, f)
+        what = args.what if len(known) == len(results) else \
+            "%s, the first %d" % (args.what, len(known))
+        return write_report(out + "/report.txt", what, names, known,
+                            programs, total, time.time() - start)
+
     begun, done = time.time(), 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         for job in concurrent.futures.as_completed(
@@ -941,16 +1014,9 @@ def main():
                 progress(text)
             elif done % 100 == 0:
                 say(text)
-            if done % 100 == 0 or done == len(mutants):
-                with open(out + "/kills.json", "w") as f:
-                    json.dump(run.kills, f)
-
-    rate, count = write_report(out + "/report.txt", args.what, names,
-                               results, programs, total,
-                               time.time() - start)
-    with open(out + "/survivors.json", "w") as f:
-        json.dump([names[m] for m, v, _ in results if v == "survived"], f,
-                  indent=1)
+            if done % 20 == 0:
+                save()
+    rate, count = save()
     say("%s: %d mutants, %d killed, %d survived: %.1f %% killed (%d "
         "equivalent, %d argued to be, %d do not compile)" % (
             args.what, len(mutants), count["killed"], count["survived"],
