@@ -63,17 +63,18 @@ static void profile_linux(struct pkt_conf *c)
     c->tcp.syn_limit_ms = pkt_conf_tries_ms(6, 1000);
     c->tcp.user_timeout_ms = pkt_conf_tries_ms(15, 200);
     c->tcp.challenge_limit = 255; /* as good as none */
-    c->fastopen_client = 1;
+    c->fastopen_server = 0;
 }
 
 static void profile_freebsd(struct pkt_conf *c)
 {
     c->strict = LENIENT;
     c->ts_tick_us = 0;
+    c->fastopen_client = c->fastopen_server = 0;
     c->nagle_small = 1; /* nearly */
     c->rcvbuf = 65536;
     c->sndbuf = 262144;       /* sendspace is 32 768, but grows */
-    c->tcp.rcv_max = 4194304; /* scale 6 or 7, as maxsockbuf has it */
+    c->tcp.rcv_max = 2097152; /* maxsockbuf: scale 6 */
     c->tcp.flags = TCPSM_NO_PROBE;
     c->tcp.initial_segments = 10;
     c->tcp.ack_delay_us = 40000;
@@ -93,7 +94,8 @@ void pkt_conf_profile(struct pkt_conf *c, const char *name)
     c->mtu = 1500;
     c->rcvbuf = 65535; /* no scale: scripts have the windows themselves */
     c->sndbuf = 262144;
-    c->fastopen_client = c->fastopen_server = 0;
+    c->fastopen_client = 1;
+    c->fastopen_server = 2; /* where the socket asks for it */
     c->profile = name;
     if (!strcmp(name, "linux"))
         profile_linux(c);
