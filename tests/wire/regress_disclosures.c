@@ -501,10 +501,12 @@ BOTH(urgent_pointer_in_every_state)
             for (up = 0; up < 65536; up = up * 5 + 1) {
                 IN_ANY("U %u len 3 urg %u %s", be_rcv, up, more[k]);
                 IN_ANY("UA %u ack %u urg %u %s", be_rcv, be_snd, up, more[k]);
-                IN_ANY("UPA %u ack %u len 3 urg %u %s", be_rcv, be_snd, up,
-                       more[k]);
+                IN_ANY("UPA %u ack %u len 3 urg %u %s", be_rcv + 500, be_snd,
+                       up, more[k]);
                 DRAINED();
             }
+            IN_ANY("UPA %u ack %u len 3 urg 7 %s", be_rcv, be_snd, more[k]);
+            DRAINED();
             if (s != TCPSM_ESTABLISHED)
                 continue;
             CHECK_EQ(ST(rcv_nxt) - w.irs, k == 1 ? 1 : 4);

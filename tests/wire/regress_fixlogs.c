@@ -460,6 +460,8 @@ BOTH(fast_retransmission_does_not_wait_for_cwnd)
     OUT("A 2001 ack 1 len 1000");
 }
 
+/* With SACK and RACK it is the reordering timer that asks, and nothing was
+   delivered for it that PRR could give out. */
 BOTH(fast_retransmission_with_sack_does_not_wait_for_cwnd)
 {
     START();
@@ -469,10 +471,10 @@ BOTH(fast_retransmission_with_sack_does_not_wait_for_cwnd)
     SEND(10000);
     FLIGHT(1, 10, 1000);
     AT(0.2);
-    IN("A 1 ack 1 sack 1001:4001");
-    CHECK_GE(ST(flight), 5000u); /* what cwnd will be */
+    IN("A 1 ack 1 sack 1001:2001");
     LATER("A 1 ack 1 len 1000");
     CHECK_LE(w.p.now, w.t0 + 230000); /* a quarter of the RTT at most */
+    CHECK_GE(ST(flight), 9000u);      /* cwnd will be 5000 */
 }
 
 /* ---- REG-F11 ---------------------------------------------------------- */
