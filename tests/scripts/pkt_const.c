@@ -246,7 +246,7 @@ static const struct name errors[] = {
     {"EWOULDBLOCK", PKT_EAGAIN},
     {"ENOMEM", 12},
     {"EACCES", 13},
-    {"EFAULT", 14},
+    {"EFAULT", PKT_EFAULT},
     {"EBUSY", 16},
     {"EEXIST", PKT_EEXIST},
     {"ENODEV", 19},

@@ -211,6 +211,7 @@ static void segment(struct pkt_run *run, struct track *k, int inbound,
     if (!k->synchronized && !before(k->max, get32(p + 8)) &&
         before(k->una, get32(p + 8))) {
         k->synchronized = 1;
+        k->data_sent = k->data_received = run->now;
         if (!k->active) { /* Linux counts from here on */
             k->segs_in = 1;
             k->segs_out = 0;

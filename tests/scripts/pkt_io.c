@@ -21,11 +21,17 @@ static int timed_out(const struct pkt_run *run, const struct pkt_call *call)
 
 /* ---- write ----------------------------------------------------------------- */
 
-static void fill(uint8_t *p, uint32_t offset, uint32_t n)
+/* Linux makes buffers of the socket's of this size as long as it has any
+   room: whole segments, half the peer's window at most. */
+static uint32_t size_goal(const struct pkt_sock *s)
 {
-    uint32_t i;
-    for (i = 0; i < n; i++)
-        p[i] = pkt_byte(0, offset + i);
+    struct tcpsm_info i;
+    uint32_t n = 65536 - 320, mss;
+    tcpsm_status(s->c, &i);
+    mss = i.smss != 0 ? i.smss : 536;
+    if (i.snd_wnd / 2 < n)
+        n = i.snd_wnd / 2;
+    return n < mss ? mss : n - n % mss;
 }
 
 /* As much as goes; the flags hold for the last byte. */
@@ -33,26 +39,24 @@ static void push(struct pkt_run *run, struct pkt_call *call, uint32_t most)
 {
     struct pkt_sock *s = call->s;
     uint32_t flags, n, left;
-    tcpsm_ret r;
     while (call->did < most) {
-        left = most - call->did;
-        n = left < sizeof run->sockets->buf
-                ? left
-                : (uint32_t)sizeof run->sockets->buf;
+        left = n = most - call->did;
+        if (s->limit != 0) {
+            if (pkt_sock_queued(s) >= s->limit)
+                return;
+            if (n > size_goal(s))
+                n = size_goal(s);
+        }
         flags = n < left || has(call, PKT_MSG_MORE) ? TCPSM_MORE : 0;
         if (n == left && has(call, PKT_MSG_EOR))
             flags |= TCPSM_EOR;
         if (n == left && has(call, PKT_MSG_OOB))
             flags |= TCPSM_URG;
-        fill(run->sockets->buf, s->wrote, n);
-        r = tcpsm_send(s->c, run->sockets->buf, n, flags);
-        if (r <= 0)
+        n = pkt_sock_send(run, s, n, flags);
+        if (n == 0)
             return;
-        s->wrote += (uint32_t)r;
-        call->did += (uint32_t)r;
+        call->did += n;
         call->moved = 1;
-        if ((uint32_t)r < n)
-            return;
     }
 }
 
@@ -62,7 +66,7 @@ static int lowat_allows(const struct pkt_sock *s)
     if (s->o.notsent_lowat <= 0)
         return 1;
     tcpsm_status(s->c, &i);
-    return i.unsent < s->o.notsent_lowat;
+    return (int64_t)i.unsent + s->later_bytes < s->o.notsent_lowat;
 }
 
 static int step_write(struct pkt_run *run, struct pkt_call *call)
@@ -80,8 +84,10 @@ static int step_write(struct pkt_run *run, struct pkt_call *call)
         return pkt_done(call, 0);
     if (s->established) {
         s->phase = PKT_CONNECTED;
-        if (lowat_allows(s))
+        if (lowat_allows(s) &&
+            (!call->began || s->limit == 0 || pkt_sock_writable(s)))
             push(run, call, (uint32_t)call->i[TOTAL]);
+        call->began = 1; /* from now on it sleeps until poll() says OUT */
         if (call->did == call->i[TOTAL])
             return pkt_done(call, call->did);
     }
@@ -289,6 +295,33 @@ static int step_read(struct pkt_run *run, struct pkt_call *call)
     return nothing_to_read(run, call);
 }
 
+/* Fields of msg_control: TCP_INQ's is all that there is. */
+static void check_control(struct pkt_run *run, const struct pkt_call *call)
+{
+    const struct pkt_expr *k;
+    struct tcpsm_info i;
+    int64_t level, type, n, live;
+    for (k = call->control->kids; k != NULL; k = k->next) {
+        if (!pkt_value(run, pkt_member(k, "cmsg_level", 0), &level) ||
+            !pkt_value(run, pkt_member(k, "cmsg_type", 1), &type) ||
+            !pkt_value(run, pkt_member(k, "cmsg_data", 2), &n))
+            return;
+        tcpsm_status(call->s->c, &i);
+        live = (int64_t)i.rcv_queued + (call->s->fin != 0);
+        if (live != n)
+            pkt_blame(run, call, "value: TCP_CM_INQ: script %d live %d",
+                      (int)n, (int)live);
+    }
+}
+
+static int step_recvmsg(struct pkt_run *run, struct pkt_call *call)
+{
+    int done = step_read(run, call);
+    if (done && call->err == 0)
+        check_control(run, call);
+    return done;
+}
+
 static int step_oob(struct pkt_run *run, struct pkt_call *call)
 {
     struct pkt_sock *s = call->s;
@@ -320,7 +353,9 @@ static int start_read(struct pkt_run *run, struct pkt_call *call)
     call->blocking = !s->nonblock && !has(call, PKT_MSG_DONTWAIT);
     if (s->o.rcvtimeo_us > 0)
         call->deadline = run->now + s->o.rcvtimeo_us;
-    call->step = has(call, PKT_MSG_OOB) ? step_oob : step_read;
+    call->step = has(call, PKT_MSG_OOB)  ? step_oob
+                 : call->control != NULL ? step_recvmsg
+                                         : step_read;
     return 1;
 }
 
@@ -398,8 +433,16 @@ static int msghdr_of(struct pkt_run *run, struct pkt_call *call,
         pkt_fail(run, "syntax: a struct msghdr is wanted here");
         return 0;
     }
-    if (k != NULL && !pkt_is_any(k) &&
-        !(k->kind == PKT_LIST && k->kids == NULL)) {
+    if (k != NULL && k->kind == PKT_LIST && k->kids != NULL) {
+        const struct pkt_expr *t = pkt_member(k->kids, "cmsg_type", 1);
+        if (!reads || call->s->o.inq <= 0 || t == NULL ||
+            t->kind != PKT_NAME || strcmp(t->s, "TCP_CM_INQ") != 0) {
+            pkt_skip(run, "msg_control %s",
+                     t != NULL && t->kind == PKT_NAME ? t->s : "");
+            return 0;
+        }
+        call->control = k;
+    } else if (k != NULL && !pkt_is_any(k) && k->kind != PKT_LIST) {
         pkt_skip(run, "msg_control");
         return 0;
     }
@@ -445,5 +488,8 @@ int pkt_io_call(struct pkt_run *run, struct pkt_call *call)
         (calls[i].flags != 0 &&
          !flags_of(run, call, call->arg[calls[i].flags], calls[i].reads)))
         return 1;
+    if (calls[i].form == BUF && call->arg[1]->kind == PKT_INT &&
+        call->i[TOTAL] != 0)
+        return pkt_errs(call, PKT_EFAULT); /* no script has memory there */
     return calls[i].reads ? start_read(run, call) : start_write(run, call);
 }

@@ -38,6 +38,7 @@ static const struct option {
     {"TCP_CORK", TCP, FLAG, AT(cork), 0, 0, 0},
     {"TCP_NOPUSH", TCP, FLAG, AT(cork), 0, 0, 0},
     {"TCP_NOOPT", TCP, FLAG, AT(noopt), 0, 0, 0},
+    {"TCP_INQ", TCP, FLAG, AT(inq), 0, 0, 0},
     {"TCP_MAXSEG", TCP, NUMBER, AT(maxseg), 88, 32767, 536},
     {"TCP_KEEPIDLE", TCP, NUMBER, AT(keepidle), 1, 32767, 7200},
     {"TCP_KEEPINTVL", TCP, NUMBER, AT(keepintvl), 1, 32767, 75},
@@ -515,9 +516,9 @@ static int64_t out_queue(const struct pkt_sock *s, int unsent)
     fin = state == TCPSM_FIN_WAIT_1 || state == TCPSM_CLOSING ||
           state == TCPSM_LAST_ACK;
     if (!unsent)
-        return (int64_t)i.snd_queued + fin;
+        return (int64_t)pkt_sock_queued(s) + fin;
     sent = i.snd_nxt - i.snd_una;
-    return (int64_t)i.unsent +
+    return (int64_t)i.unsent + s->later_bytes +
            (fin && sent <= i.snd_queued - i.unsent ? 1 : 0);
 }
 

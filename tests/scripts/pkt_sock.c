@@ -51,7 +51,8 @@ struct pkt_sock *pkt_sock_new(struct pkt_run *run)
     s->o.linger_s = s->o.fastopen = s->o.fastopen_connect = -1;
     s->o.oobinline = s->o.rto_max_ms = s->o.rto_min_us = -1;
     s->o.delack_max_us = s->o.noopt = s->o.freebind = -1;
-    s->o.rcvtimeo_us = s->o.sndtimeo_us = -1;
+    s->o.rcvtimeo_us = s->o.sndtimeo_us = s->o.inq = -1;
+    s->later_end = &s->later;
     if (run->conf.notsent_lowat > 0)
         s->o.notsent_lowat = (int64_t)run->conf.notsent_lowat;
     s->next = run->sockets->all;
@@ -70,7 +71,8 @@ int pkt_sock_bytes(struct pkt_run *run, tcpsm_conn *c, int64_t *acked,
     if (s == NULL)
         return -1;
     tcpsm_status(c, &i);
-    *acked = (int64_t)s->wrote - i.snd_queued + (s->active && s->established);
+    *acked = (int64_t)s->wrote - pkt_sock_queued(s) +
+             (s->active && s->established);
     if (s->shut & 2 && i.state != TCPSM_FIN_WAIT_1 &&
         i.state != TCPSM_CLOSING && i.state != TCPSM_LAST_ACK)
         *acked += 1;
@@ -134,9 +136,19 @@ static void look_ahead(struct pkt_run *run)
         k->rcv_ring = k->snd_ring = 0;
 }
 
+/* Linux doubles the value, and takes a large write whole as long as there
+   is any room: the ring holds one more of those. */
+enum { LARGE_WRITE = 65536 };
+
+static uint32_t linux_sndbuf(int64_t n)
+{
+    return n < 4608 / 2 ? 4608 : (uint32_t)(2 * n);
+}
+
 uint32_t pkt_sock_sndbuf(const struct pkt_run *run, int64_t n)
 {
-    return (uint32_t)(is_profile(run, "linux") ? 2 * n : n);
+    return is_profile(run, "linux") ? linux_sndbuf(n) + LARGE_WRITE
+                                    : (uint32_t)n;
 }
 
 int pkt_sock_init(struct pkt_run *run)
@@ -413,8 +425,10 @@ void pkt_sock_apply(struct pkt_run *run, struct pkt_sock *s)
     else if (o->linger_on >= 0)
         set(s, TCPSM_SET_LINGER, TCPSM_OFF);
     resize(run, s, TCPSM_RECEIVE, o->rcvbuf);
-    if (o->sndbuf > 0)
+    if (o->sndbuf > 0) {
         resize(run, s, TCPSM_SEND, pkt_sock_sndbuf(run, o->sndbuf));
+        s->limit = is_profile(run, "linux") ? linux_sndbuf(o->sndbuf) : 0;
+    }
 }
 
 /* tcpsm holds a short segment back while anything is unacknowledged (RFC
@@ -445,7 +459,9 @@ static void adopt(struct pkt_run *run, struct pkt_sock *s, tcpsm_conn *c)
     s->c = c;
     s->shut = s->fin = s->established = s->error_seen = s->oob = 0;
     s->err = 0;
-    s->wrote = s->nread = s->arrived = 0;
+    s->wrote = s->nread = s->arrived = s->later_bytes = 0;
+    s->later = NULL;
+    s->later_end = &s->later;
     tcpsm_set_user(c, s);
     if (run->conf.quickacks > 0 && run->stack != NULL) /* see config() */
         set(s, TCPSM_SET_ACK_EVERY,
@@ -608,6 +624,128 @@ static void tuple_of(struct pkt_run *run, const struct pkt_sock *s,
         memcpy(t->local, s->local, 16);
         t->local_port = s->port;
     }
+}
+
+/* ---- writing -------------------------------------------------------------- */
+
+static void release(struct pkt_run *run, struct pkt_sock *s);
+
+static void fill(uint8_t *p, uint32_t offset, uint32_t n)
+{
+    uint32_t i;
+    for (i = 0; i < n; i++)
+        p[i] = pkt_byte(0, offset + i);
+}
+
+static uint32_t give(struct pkt_run *run, struct pkt_sock *s, uint32_t len,
+                     uint32_t flags)
+{
+    uint32_t did = 0, n, f;
+    tcpsm_ret r;
+    while (did < len) {
+        n = len - did;
+        f = flags;
+        if (n > sizeof run->sockets->buf) {
+            n = (uint32_t)sizeof run->sockets->buf;
+            f = TCPSM_MORE;
+        }
+        fill(run->sockets->buf, s->wrote - s->later_bytes + did, n);
+        r = tcpsm_send(s->c, run->sockets->buf, n, f);
+        if (r <= 0)
+            break;
+        did += (uint32_t)r;
+    }
+    return did;
+}
+
+static uint32_t put_off(struct pkt_run *run, struct pkt_sock *s, uint32_t len,
+                        uint32_t flags)
+{
+    struct tcpsm_info i;
+    struct pkt_later *k;
+    uint32_t room;
+    tcpsm_status(s->c, &i);
+    room = i.snd_free > s->later_bytes ? i.snd_free - s->later_bytes : 0;
+    if (len > room) {
+        len = room;
+        flags &= ~(uint32_t)TCPSM_EOR;
+    }
+    if (len == 0)
+        return 0;
+    k = pkt_alloc(&run->arena, sizeof *k);
+    k->len = len;
+    k->flags = flags;
+    *s->later_end = k;
+    s->later_end = &k->next;
+    s->later_bytes += len;
+    s->wrote += len;
+    return len;
+}
+
+uint32_t pkt_sock_send(struct pkt_run *run, struct pkt_sock *s, uint32_t len,
+                       uint32_t flags)
+{
+    uint32_t n = 0;
+    if (s->later == NULL)
+        n = give(run, s, len, flags);
+    s->wrote += n;
+    if (n == 0 && (s->later != NULL || (flags & TCPSM_EOR)))
+        n = put_off(run, s, len, flags);
+    return n;
+}
+
+/* What waits here goes on. 1: something did. */
+static int flush(struct pkt_run *run, struct pkt_sock *s)
+{
+    struct pkt_later *k;
+    uint32_t n;
+    int did = 0;
+    while ((k = s->later) != NULL && s->c != NULL) {
+        n = pkt_sock_dead(s) ? k->len : give(run, s, k->len, k->flags);
+        if (n == 0)
+            return did;
+        did = 1;
+        s->later_bytes -= n;
+        k->len -= n;
+        if (k->len != 0)
+            continue;
+        s->later = k->next;
+        if (s->later == NULL)
+            s->later_end = &s->later;
+    }
+    if (s->fin_later && s->c != NULL) {
+        s->fin_later = 0;
+        (void)tcpsm_shutdown(s->c);
+        did = 1;
+    }
+    if (s->close_later) {
+        s->close_later = 0;
+        release(run, s);
+        did = 1;
+    }
+    return did;
+}
+
+uint32_t pkt_sock_queued(const struct pkt_sock *s)
+{
+    struct tcpsm_info i;
+    tcpsm_status(s->c, &i);
+    return i.snd_queued + s->later_bytes;
+}
+
+int pkt_sock_writable(const struct pkt_sock *s)
+{
+    struct tcpsm_info i;
+    uint32_t queued = pkt_sock_queued(s), room;
+    tcpsm_status(s->c, &i);
+    room = i.snd_queued + i.snd_free;
+    if (s->limit != 0)
+        room = s->limit;
+    room = room > queued ? room - queued : 0;
+    return room != 0 && room >= queued / 2 &&
+           (s->o.notsent_lowat <= 0 ||
+            2 * ((uint64_t)i.unsent + s->later_bytes) <
+                (uint64_t)s->o.notsent_lowat);
 }
 
 /* ---- opening -------------------------------------------------------------- */
@@ -835,7 +973,6 @@ uint32_t pkt_sock_mask(const struct pkt_sock *s)
 {
     struct tcpsm_info i;
     uint32_t m = 0;
-    uint64_t limit;
     int shut, dead = pkt_sock_dead(s);
     if (s->listening)
         return s->children != NULL ? PKT_IN | PKT_RDNORM : 0;
@@ -862,10 +999,7 @@ uint32_t pkt_sock_mask(const struct pkt_sock *s)
         m &= ~(uint32_t)(PKT_IN | PKT_RDNORM);
     if (s->oob == 1)
         m |= PKT_PRI;
-    limit =
-        s->o.notsent_lowat > 0 ? (uint64_t)s->o.notsent_lowat : UINT64_MAX;
-    if ((shut & 2) || (i.snd_free >= i.snd_queued / 2 && i.snd_free != 0 &&
-                       2 * (uint64_t)i.unsent < limit))
+    if ((shut & 2) || pkt_sock_writable(s))
         m |= PKT_OUT | PKT_WRNORM;
     return m;
 }
@@ -1034,6 +1168,7 @@ int pkt_sock_progress(struct pkt_run *run)
             if (!s->is_epoll) {
                 pkt_sock_look(run, s);
                 turn |= nagle(run, s);
+                turn |= flush(run, s);
             }
         turn |= try_pending(run);
         did |= turn;
@@ -1312,7 +1447,9 @@ static int call_shutdown(struct pkt_run *run, struct pkt_call *call)
         return pkt_done(call, 0);
     }
     s->shut |= (int)how;
-    if (how & 2)
+    if ((how & 2) && s->later != NULL)
+        s->fin_later = 1;
+    else if (how & 2)
         (void)tcpsm_shutdown(s->c);
     pkt_sock_look(run, s);
     return pkt_done(call, 0);
@@ -1344,10 +1481,15 @@ static int call_close(struct pkt_run *run, struct pkt_call *call)
     if (s->c == NULL)
         return pkt_done(call, 0);
     if (s->o.linger_on == 1 && s->o.linger_s > 0 && !s->nonblock &&
-        !pkt_sock_dead(s) && tcpsm_close(s->c) == 0) {
+        !pkt_sock_dead(s) && s->later == NULL && tcpsm_close(s->c) == 0) {
         call->deadline = run->now + s->o.linger_s * 1000000;
         call->step = step_linger;
         return step_linger(run, call);
+    }
+    if (s->later != NULL && !pkt_sock_dead(s) &&
+        !(tcpsm_events(s->c) & TCPSM_EV_READABLE)) {
+        s->close_later = 1;
+        return pkt_done(call, 0);
     }
     release(run, s);
     return pkt_done(call, 0);

@@ -19,6 +19,7 @@ enum {
     PKT_ENOENT = 2,
     PKT_EBADF = 9,
     PKT_EAGAIN = 11,
+    PKT_EFAULT = 14,
     PKT_EEXIST = 17,
     PKT_EINVAL = 22,
     PKT_EPIPE = 32,
@@ -89,10 +90,15 @@ struct pkt_sockopts { /* what was set; -1: was not */
     int64_t linger2, quickack, notsent_lowat, tos, ttl, mtu_discover;
     int64_t linger_on, linger_s, fastopen, fastopen_connect, oobinline;
     int64_t rto_max_ms, rto_min_us, delack_max_us, noopt, freebind;
-    int64_t rcvtimeo_us, sndtimeo_us;
+    int64_t rcvtimeo_us, sndtimeo_us, inq;
     const struct tcpsm_cc *cc; /* NULL: not set */
     uint8_t key[32];
     int key_len;
+};
+
+struct pkt_later { /* written, and not yet given to tcpsm */
+    uint32_t len, flags;
+    struct pkt_later *next;
 };
 
 struct pkt_watch { /* an epoll's interest */
@@ -139,6 +145,12 @@ struct pkt_sock {
     int oob;         /* 1: a byte out of band awaits recv(MSG_OOB); 2: it
                            was taken and is still in the stream */
     uint8_t oob_byte;
+    /* tcpsm has one end of a record pending at a time; others wait here, and
+       with them all that is written behind them, a FIN and close(). */
+    struct pkt_later *later, **later_end;
+    uint32_t later_bytes;
+    int fin_later, close_later;
+    uint32_t limit;        /* Linux's sk_sndbuf; 0: the ring is the limit */
     uint32_t wrote, nread; /* bytes, modulo 2^32: offsets in the streams */
     uint32_t arrived;      /* nread + readable, when last looked */
     uint32_t mask;         /* poll's, when last looked */
@@ -160,7 +172,8 @@ struct pkt_call {
     int64_t i[8]; /* for step: integers made of the arguments */
     uint32_t did; /* bytes moved */
     int blocking, began;
-    int moved; /* the last step changed something */
+    const struct pkt_expr *control; /* msg_control of recvmsg */
+    int moved;                      /* the last step changed something */
     int (*step)(struct pkt_run *, struct pkt_call *);
     int64_t result;
     int err; /* 0: none */
@@ -188,7 +201,8 @@ struct pkt_sock *pkt_sock_new(struct pkt_run *);
 /* Gives it the descriptor that the script's result names. As pkt_done. */
 int pkt_sock_number(struct pkt_run *, struct pkt_call *, struct pkt_sock *);
 const struct tcpsm_cc *pkt_sock_cc(const char *name); /* NULL: unknown */
-uint32_t pkt_sock_sndbuf(const struct pkt_run *, int64_t n); /* SO_SNDBUF */
+/* The ring for an SO_SNDBUF. */
+uint32_t pkt_sock_sndbuf(const struct pkt_run *, int64_t n);
 
 /* The connection's state, refreshed: error, FIN, activity. */
 void pkt_sock_look(struct pkt_run *, struct pkt_sock *);
@@ -198,6 +212,13 @@ uint32_t pkt_sock_mask(const struct pkt_sock *);
 int pkt_sock_error(struct pkt_sock *);
 /* SYN-SENT with these options; 0 or an errno. fo: with Fast Open. */
 int pkt_sock_open(struct pkt_run *, struct pkt_sock *, int fo);
+/* Queues what comes next in the stream: how much was taken. */
+uint32_t pkt_sock_send(struct pkt_run *, struct pkt_sock *, uint32_t len,
+                       uint32_t flags);
+/* What is queued, here and there. */
+uint32_t pkt_sock_queued(const struct pkt_sock *);
+/* As Linux: a third of the buffer is free, and TCP_NOTSENT_LOWAT allows. */
+int pkt_sock_writable(const struct pkt_sock *);
 /* Options changed on a socket that has a connection or listens. */
 void pkt_sock_apply(struct pkt_run *, struct pkt_sock *);
 void pkt_sock_relisten(struct pkt_run *, struct pkt_sock *);
