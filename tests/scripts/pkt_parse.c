@@ -28,7 +28,7 @@ struct parser {
     const char *p;        /* what comes next; ends with a NUL */
     const char *end;      /* that NUL */
     const char *last_end; /* of the last token: blanks do not count */
-    int line, depth;
+    int line, last_line, depth;
     struct pkt_verdict *verdict;
     jmp_buf out;
 };
@@ -131,8 +131,10 @@ static const char *comment_end(const char *s)
 static void pass(struct parser *P, size_t n)
 {
     const char *stop = P->p + n, *e;
-    if (n)
+    if (n) {
         P->last_end = stop;
+        P->last_line = P->line;
+    }
     for (;;) {
         while (P->p < stop || (P->p < P->end && strchr(" \t\r\n\f\v", *P->p)))
             P->line += *P->p++ == '\n';
@@ -218,6 +220,7 @@ static uint64_t digits(struct parser *P, const char *what)
         v = v * (uint64_t)base + (uint64_t)d;
     }
     P->last_end = P->p = s;
+    P->last_line = P->line;
     return v;
 }
 
@@ -534,8 +537,10 @@ static struct pkt_syscall *parse_call(struct parser *P)
 {
     struct pkt_syscall *c = pkt_alloc(P->arena, sizeof *c);
     c->name = word(P);
+    if (*P->p == '<' || *P->p == '>' || *P->p == ':')
+        unknown(P, "%s", c->name); /* tun0 > ... */
     if (*P->p != '(')
-        unknown(P, "%s", c->name);
+        wrong(P, "expected '(' after \"%s\"", c->name);
     pass(P, 1);
     c->args = arguments(P, ")", argument);
     if (!accept(P, "="))
@@ -1048,7 +1053,9 @@ static struct pkt_packet *parse_packet(struct parser *P, int sock)
         parse_icmp(P, k, 1);
     else
         parse_tcp(P, k);
-    if (word_len(P))
+    /* A word on the same line is a field that is not known; on another one,
+       an event without its time. */
+    if (word_len(P) && P->line == P->last_line && P->p[word_len(P)] != '(')
         unknown(P, "%.*s of a packet", (int)word_len(P), P->p);
     return k;
 }
