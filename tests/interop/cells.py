@@ -40,7 +40,6 @@ FLAGS = {"F": FIN, "S": SYN, "R": RST, "P": PSH, "A": ACK, "U": URG}
 STATES = dict(enumerate(
     "ESTABLISHED SYN-SENT SYN-RECEIVED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT "
     "CLOSED CLOSE-WAIT LAST-ACK LISTEN CLOSING".split(), 1))
-LISTENING = ("LISTEN", "SYN-RECEIVED/passive")
 
 
 class Trouble(Exception):
