@@ -83,6 +83,23 @@ static int set_fastopen(struct pkt_conf *c, char *const v[], int n)
     return 0;
 }
 
+/* Four words of eight hexadecimal digits, with - between them. A second key,
+   after a comma, is for cookies from before a change. */
+static int set_fastopen_key(struct pkt_conf *c, char *const v[], int n)
+{
+    unsigned w[4];
+    int i, end = 0;
+    (void)n;
+    if (sscanf(v[0], "%8x-%8x-%8x-%8x%n", &w[0], &w[1], &w[2], &w[3], &end) !=
+            4 ||
+        v[0][end])
+        return -1;
+    for (i = 0; i < 16; i++)
+        c->fastopen_key[i] = (uint8_t)(w[i / 4] >> (24 - i % 4 * 8));
+    c->fastopen_key_given = 1;
+    return 0;
+}
+
 /* The controllers, and each without a restart after idleness. */
 static void no_idle(tcpsm_cc_state *s, const tcpsm_cc_event *e)
 {
@@ -507,6 +524,7 @@ static const struct sysctl {
     {T("window_scaling"), set_scaling, NULL, NULL},
     {T("ecn"), set_ecn, NULL, NULL},
     {T("fastopen"), set_fastopen, NULL, NULL},
+    {T("fastopen_key"), set_fastopen_key, NULL, NULL},
     {T("congestion_control"), set_cc, NULL, NULL},
     {T("slow_start_after_idle"), set_idle, NULL, NULL},
     {T("rmem"), set_rmem, NULL, NULL},
@@ -562,7 +580,6 @@ static const struct sysctl {
     {T("low_latency"), NULL, "*", "no longer in the kernel"},
     {T("max_ssthresh"), NULL, "*", "no longer in the kernel"},
     {T("max_reordering"), NULL, "*", "bounds a heuristic of Linux"},
-    {T("fastopen_key"), NULL, "*", "cookies are the listener's secret"},
     {T("fastopen_blackhole_timeout"), NULL, "*", "between connections"},
     {T("fastopen_blackhole_timeout_sec"), NULL, "*", "between connections"},
     {T("ecn_option_beacon"), NULL, "*", "how often nothing new is said"},

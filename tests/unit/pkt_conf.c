@@ -186,6 +186,8 @@ TEST(options)
 
 TEST(sysctls_that_configure)
 {
+    static const uint8_t key[16] = {1, 2, 3, 4, 0xA1, 0xB2, 0xC3, 0xD4,
+                                    0, 0, 0, 0, 255,  255,  255,  255};
     ok("sysctl -q net.ipv4.tcp_sack=0");
     CHECK(conf.tcp.flags & TCPSM_NO_SACK);
     CHECK_EQ(run("sysctl -w net.ipv4.tcp_sack=1"), PKT_OK);
@@ -227,6 +229,10 @@ TEST(sysctls_that_configure)
     ok("sysctl -q net.ipv4.tcp_fastopen=0x3");
     CHECK_EQ(conf.fastopen_client, 1);
     CHECK_EQ(conf.fastopen_server, 2);
+    ok("sysctl -q net.ipv4.tcp_fastopen_key="
+       "01020304-a1b2c3d4-0-ffffffff,1-2-3-4");
+    CHECK(conf.fastopen_key_given);
+    CHECK_MEM(conf.fastopen_key, key, 16);
     ok("sysctl -q net.ipv4.tcp_mtu_probing=1");
     CHECK(!(conf.tcp.flags & TCPSM_NO_PROBE));
     ok("sysctl -q net.ipv4.tcp_early_retrans=0");
@@ -358,6 +364,8 @@ TEST(what_is_skipped)
           "sysctl net.ipv4.tcp_rmem=1 2 3 4 5 6 7 8 9 10");
     skips("sysctl -q net.ipv4.tcp_fastopen=0x203",
           "sysctl net.ipv4.tcp_fastopen=0x203");
+    skips("sysctl -q net.ipv4.tcp_fastopen_key=1-2-3",
+          "sysctl net.ipv4.tcp_fastopen_key=1-2-3");
     skips("sysctl -q net.ipv4.tcp_syncookies=2",
           "sysctl net.ipv4.tcp_syncookies=2");
     skips("echo 0 > /proc/sys/net/ipv4/tcp_recovery",
