@@ -171,7 +171,7 @@ static unsigned sample(FILE *f, unsigned n, uint64_t seed, int kernel)
             s.wnd = CELL_UPDATE;
             s.up = s.flags & REF_URG ? 3 : 0;
             cell_columns(&c, s.len + (s.flags & 1u) + (s.flags >> 1 & 1u));
-            seq = &c.seq[roll(c.seqs)];
+            seq = &c.seq[roll(c.basic)];
             ack = &c.ack[roll(c.acks)];
             s.seq = seq->value;
             s.ack = ack->value;

@@ -297,11 +297,12 @@ typedef struct {
     uint32_t value;
 } place;
 
-enum { CELL_SEQS = 14, CELL_ACKS = 8, CELL_LENS = 3 };
+enum { CELL_SEQS = 16, CELL_ACKS = 8, CELL_LENS = 3 };
 
 typedef struct {
     place seq[CELL_SEQS], ack[CELL_ACKS];
     uint32_t seqs, acks;
+    uint32_t basic; /* the first seqs; cells.c prints those */
 } columns;
 
 MODEL_FN void cell__add(place *p, uint32_t *n, const char *base,
@@ -345,6 +346,12 @@ MODEL_FN void cell_columns(columns *c, uint32_t len)
         cell__add(c->seq, &c->seqs, "RCV.EDGE", edge, 0); /* the right edge */
         cell__add(c->seq, &c->seqs, "RCV.EDGE", edge, 1); /* beyond */
         cell__add(c->seq, &c->seqs, "RCV.EDGE", edge, 100000);
+    }
+    c->basic = c->seqs;
+    if (t->state > REF_SYN_SENT &&
+        l > 1) { /* a FIN alone is new, or is not */
+        cell__add(c->seq, &c->seqs, "RCV.NXT", nxt, 1 - l);
+        cell__add(c->seq, &c->seqs, "RCV.EDGE", edge, 1 - l);
     }
     if (t->state <= REF_LISTEN) {
         cell__add(c->ack, &c->acks, "ANY", tw.iss, 0);

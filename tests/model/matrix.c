@@ -248,6 +248,52 @@ TEST(last_ack_while_the_fin_waits)
     CHECK_EQ(tw.r.state, REF_CLOSED);
 }
 
+/* RFC 7323 5.3, in front of the other checks: no timestamp, older, the same
+   and newer ones; a SYN with a newer one may end TIME-WAIT (SHLD-4). */
+static void timestamps(void (*make)(void))
+{
+    static const int offs[] = {-1, 0, 1};
+    static twin saved;
+    columns c;
+    uint32_t f, k, a, t;
+
+    model_defaults();
+    mx.cfg.flags &= ~(uint32_t)TCPSM_NO_TS;
+    model_start(4, ORDINARY);
+    tw.r.want_ts = 1;
+    make();
+    CHECK(tw.r.ts_on);
+    tw.now += 100000;
+    model_must(model_settle());
+    memcpy(&saved, &tw, sizeof saved);
+    for (f = 0; f < 64; f++) {
+        cell_columns(&c, 10);
+        for (k = 0; k < c.seqs; k++)
+            for (a = 0; a < c.acks; a++)
+                for (t = 0; t < 4; t++) {
+                    ref_seg s = bare(f, c.seq[k].value, c.ack[a].value);
+
+                    s.len = a & 1 ? 10 : 0;
+                    s.text = model_text(s.seq + (f >> 1 & 1), s.len);
+                    s.has_ts = t < 3;
+                    s.tsval = t < 3 ? MODEL_TS + (uint32_t)offs[t] : 0;
+                    model_must(model_segment(&s, 0));
+                    memcpy(&tw, &saved, sizeof tw);
+                }
+    }
+}
+
+TEST(timestamps_in_five_states)
+{
+    if (TCPSM__TINY)
+        SKIP("no timestamps in this configuration");
+    timestamps(row_syn_received_passive);
+    timestamps(row_established_flight);
+    timestamps(row_close_wait);
+    timestamps(row_closing);
+    timestamps(row_time_wait);
+}
+
 /* A SYN that asks for ECN, where it is allowed */
 TEST(ecn_bits_in_answer_to_a_syn)
 {
@@ -266,6 +312,69 @@ TEST(ecn_bits_in_answer_to_a_syn)
         s = bare(REF_SYN, tw.irs, 0);
         model_must(model_segment(&s, asks[i]));
         CHECK_EQ(tw.r.state, REF_SYN_RECEIVED);
+    }
+}
+
+/* ---- user calls (3.10.2 to 3.10.6) ------------------------------------------- */
+
+/* 3.10.5: a reset, where there is somebody to reset; CLOSED in any case. */
+TEST(abort_in_every_state)
+{
+    uint32_t i;
+
+    for (i = 0; i < ROWS; i++) {
+        row_make(&rows[i], 4, WRAPPING);
+        CONTEXT("%s/%s", ref_state_name(rows[i].state), rows[i].variant);
+        CHECK_EQ(tcpsm_abort(&tw.c), 0);
+        model_must(model_aborted());
+    }
+}
+
+/* 3.10.2, 3.10.3, 3.10.6: taken, refused, or "connection closing" */
+TEST(send_and_receive_in_every_state)
+{
+    uint8_t a[REF_STREAM], b[REF_STREAM];
+    uint32_t i;
+
+    for (i = 0; i < ROWS; i++) {
+        int send, got;
+        tcpsm_ret r;
+
+        row_make(&rows[i], 4, WRAPPING);
+        CONTEXT("%s/%s", ref_state_name(rows[i].state), rows[i].variant);
+        CHECK_EQ(tcpsm_state(&tw.c), tw.r.state);
+        if (tw.closed)
+            continue;
+        send = ref_send(&tw.r, "?", 1, 0);
+        r = tcpsm_send(&tw.c, "?", 1, 0);
+        CHECK_EQ(r == 1, send == REF_OK);
+        if (send == REF_E_NOT_OPEN)
+            CHECK_EQ(r, TCPSM_E_STATE);
+        if (send == REF_E_CLOSING)
+            CHECK(r == TCPSM_E_CLOSED || r == TCPSM_E_STATE);
+        got = ref_receive(&tw.r, a, sizeof a);
+        r = tcpsm_receive(&tw.c, b, sizeof b);
+        CHECK_EQ(got < 0 ? 0 : got, r < 0 ? 0 : r);
+        CHECK_EQ(got == REF_E_CLOSING, r == TCPSM_E_EOF);
+        if (got > 0)
+            CHECK_MEM(a, b, got);
+        model_must(model_settle());
+    }
+}
+
+/* 3.10.4, but for SYN-SENT, where a FIN may be queued (docs/design.md) */
+TEST(close_in_every_state)
+{
+    uint32_t i;
+
+    for (i = 0; i < ROWS; i++) {
+        row_make(&rows[i], 4, WRAPPING);
+        CONTEXT("%s/%s", ref_state_name(rows[i].state), rows[i].variant);
+        if (tw.r.state == REF_SYN_SENT || tw.r.state <= REF_LISTEN)
+            continue;
+        (void)ref_close(&tw.r);
+        (void)tcpsm_shutdown(&tw.c);
+        model_must(model_settle());
     }
 }
 

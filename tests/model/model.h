@@ -20,6 +20,7 @@
 enum {
     MODEL_RING = 4096, /* receive buffer */
     MODEL_EMITS = 12,
+    MODEL_TS = 1000,      /* the peer's clock, while a state is made */
     MODEL_MSL_MS = 30000, /* tcpsm's default */
     MODEL_DEPTH = 3,      /* entries of the table for one segment */
     MODEL_PLAIN = TCPSM_NO_SACK | TCPSM_NO_TS | TCPSM_NO_ECN | TCPSM_NO_SCALE
@@ -237,6 +238,7 @@ MODEL_FN void model_view_conn(const tcpsm_conn *c, uint32_t ev, ref_view *v)
     tcpsm_status(c, &i);
     memset(v, 0, sizeof *v);
     v->state = i.state;
+    v->ts_recent = i.timestamps ? c->ts_recent : 0;
     v->snd_una = i.snd_una;
     v->snd_nxt = i.snd_nxt;
     v->snd_wnd = i.snd_wnd;
@@ -271,10 +273,12 @@ MODEL_FN const char *model_bytes(const tcpsm_conn *c, const ref_tcb *r)
 
 /* ---- does tcpsm's answer fit an outcome? --------------------------------------- */
 
-/* Behind a window that shrank an ACK may say its edge: ack-seq. */
+/* Behind a window that shrank an ACK may say its edge: ack-seq. A SYN needs
+   no window. */
 MODEL_FN int model_ack_seq(const ref_tcb *t, uint32_t seq)
 {
-    return permit__lt(seq, t->snd_nxt) && seq == t->snd_una + t->snd_wnd;
+    return permit__lt(seq, t->snd_nxt) &&
+           seq == t->snd_una + t->snd_wnd + (t->snd_una == t->iss);
 }
 
 MODEL_FN const char *model_reply(const ref_reply *r, const ref_tcb *t,
@@ -535,6 +539,8 @@ MODEL_FN const char *model_segment(const ref_seg *s, uint32_t extra)
     mx.seg = *s;
     mx.extra = extra;
     mx.outs = 0;
+    if (tw.r.state == REF_TIME_WAIT)
+        tw.now++; /* or a new start of 2 MSL could not be told */
     model_describe(&in, b, model_build(b, s, extra));
     mx.ret = tcpsm_input(&tw.c, &in, tw.now);
     mx.drop = in.drop;
@@ -591,6 +597,35 @@ MODEL_FN const char *model_settle(void)
     return ref_differ(&v, &mx.view);
 }
 
+/* ABORT, or a close that had to be one: at most a reset goes out. */
+MODEL_FN const char *model_aborted(void)
+{
+    const ref_tcb was = tw.r;
+    const ref_seg *e = &mx.out[0].s;
+    ref_list o;
+
+    (void)ref_abort(&tw.r, &o);
+    mx.outs = 0;
+    model_drain();
+    model_view_conn(&tw.c, tcpsm_take(&tw.c), &mx.view);
+    tw.r.signals = 0;
+    if (mx.view.state != REF_CLOSED || mx.view.signals)
+        return "not CLOSED, or an error";
+    if (mx.outs != o.n)
+        return "a reset too many or too few";
+    if (!o.n)
+        return NULL;
+    if (!(e->flags & REF_RST) || e->len ||
+        (e->seq != o.at[0].seg.seq && !model_ack_seq(&was, e->seq)))
+        return "another reset than <SEQ=SND.NXT><CTL=RST>";
+    if (e->flags == REF_RST)
+        return NULL;
+    permits[PERMIT_RESET_ACK].hits++;
+    return e->flags == (REF_RST | REF_ACK) && e->ack == was.rcv_nxt
+               ? NULL
+               : "a reset with other flags";
+}
+
 MODEL_FN void model_must(const char *why)
 {
     if (why)
@@ -609,6 +644,8 @@ MODEL_FN void model_in(unsigned flags, uint32_t seq, uint32_t ack,
     s.len = len;
     s.wnd = wnd;
     s.text = model_text(seq + ((flags & REF_SYN) != 0), len);
+    s.has_ts = (uint8_t)tw.r.want_ts;
+    s.tsval = tw.r.want_ts ? MODEL_TS : 0;
     tw.now += 1000;
     model_must(model_segment(&s, 0));
 }

@@ -103,13 +103,15 @@ PERMIT_FN int permit_syn_text_acked(const permit_case *k, ref_tcb *t,
 
 PERMIT_FN int permit_syn_text_acked_now(const permit_case *k, outcome *o)
 {
-    uint32_t i;
+    uint32_t i, n = k->seg->len;
 
     if (o->r.state != REF_SYN_RECEIVED)
         return 0;
-    o->r.rcv_nxt += k->seg->len;
+    if (n > o->r.rcv_buff)
+        n = o->r.rcv_buff;
+    o->r.rcv_nxt += n;
     for (i = 0; i < o->list.n; i++)
-        o->list.at[i].seg.ack += k->seg->len;
+        o->list.at[i].seg.ack += n;
     return 1;
 }
 
@@ -135,6 +137,8 @@ PERMIT_FN int permit_syn_again(const permit_case *k, outcome *o)
 
 PERMIT_FN int permit_syn_at_irs(const permit_case *k, ref_tcb *t, ref_seg *s)
 {
+    uint32_t old;
+
     if (t->state != REF_SYN_RECEIVED || !permit__has(k, REF_SYN) ||
         !permit__has(k, REF_ACK) || permit__has(k, REF_RST) ||
         s->seq != t->irs)
@@ -142,6 +146,15 @@ PERMIT_FN int permit_syn_at_irs(const permit_case *k, ref_tcb *t, ref_seg *s)
     s->flags &= (uint16_t)~REF_SYN;
     s->seq++;
     s->up--;
+    old = t->rcv_nxt - s->seq; /* text of an earlier SYN, taken already */
+    if (s->len < old) {
+        s->len = old;
+        s->flags &= (uint16_t)~REF_FIN;
+    }
+    s->seq += old;
+    s->text += old;
+    s->len -= old;
+    s->up = s->up - old;
     if (k->stack) { /* the entry becomes a connection; the rest comes again */
         s->len = 0;
         s->flags &= (uint16_t) ~(REF_FIN | REF_URG);
@@ -153,9 +166,8 @@ PERMIT_FN int permit_syn_at_irs_acked(const permit_case *k, outcome *o)
 {
     if (o->r.state >= REF_ESTABLISHED && !o->list.n)
         permit__say(o, o->r.snd_nxt, o->r.rcv_nxt, REF_ACK);
-    if (o->r.state >= REF_ESTABLISHED && !k->stack &&
-        o->r.snd_wl1 == k->seg->seq + 1)
-        o->r.snd_wl1--;
+    if (o->r.state >= REF_ESTABLISHED && !k->stack)
+        o->r.snd_wl1 = k->seg->seq;
     return 1;
 }
 
@@ -255,12 +267,11 @@ PERMIT_FN int permit_fin_at_edge_back(const permit_case *k, outcome *o)
 PERMIT_FN int permit_fin_after_fin(const permit_case *k, ref_tcb *t,
                                    ref_seg *s)
 {
-    if (!permit__in_other(k) || !(s->flags & REF_FIN) ||
+    if (!permit__in_other(k) || !(s->flags & REF_FIN) || s->void_fin ||
         !(t->fin_rcvd || t->fin_have) || permit__has(k, REF_SYN))
         return 0;
-    s->flags &= (uint16_t)~REF_FIN;
-    return s->len != 0 || s->seq == t->rcv_nxt ||
-           permit__lt(t->rcv_nxt, s->seq);
+    s->void_fin = 1;
+    return 1;
 }
 
 PERMIT_FN int permit_fin_before_text(const permit_case *k, ref_tcb *t,
@@ -268,10 +279,10 @@ PERMIT_FN int permit_fin_before_text(const permit_case *k, ref_tcb *t,
 {
     uint32_t at = s->seq + s->len - (t->irs + 1);
 
-    if (!permit__in_other(k) || !(s->flags & REF_FIN) ||
+    if (!permit__in_other(k) || !(s->flags & REF_FIN) || s->void_fin ||
         permit__has(k, REF_SYN) || at >= t->highest)
         return 0;
-    s->flags &= (uint16_t)~REF_FIN;
+    s->void_fin = 1;
     return 1;
 }
 
@@ -281,7 +292,7 @@ PERMIT_FN int permit_text_after_fin(const permit_case *k, ref_tcb *t,
     if (!permit__in_other(k) || !t->fin_have || permit__has(k, REF_SYN) ||
         !permit__lt(t->fin_at, s->seq + s->len))
         return 0;
-    s->flags &= (uint16_t)~REF_FIN;
+    s->void_fin = 1;
     s->len = permit__lt(s->seq, t->fin_at) ? t->fin_at - s->seq : 0;
     return 1;
 }
@@ -291,7 +302,8 @@ PERMIT_FN int permit_not_held(const permit_case *k, outcome *o)
     const ref_tcb *t = k->before;
 
     if (o->r.state < REF_ESTABLISHED || o->r.rcv_nxt != t->rcv_nxt ||
-        (o->r.highest == t->highest && o->r.fin_have == t->fin_have))
+        (!memcmp(o->r.have, t->have, sizeof t->have) &&
+         o->r.fin_have == t->fin_have))
         return 0;
     memcpy(o->r.have, t->have, sizeof o->r.have);
     o->r.highest = t->highest;
@@ -374,8 +386,8 @@ PERMIT_FN int permit_urg_zero(const permit_case *k, ref_tcb *t, ref_seg *s)
 
 PERMIT_FN int permit_closed_text(const permit_case *k, outcome *o)
 {
-    if (!k->closed || k->seg->len == 0 ||
-        (k->seg->flags & (REF_SYN | REF_RST)) || !permit__has(k, REF_ACK) ||
+    if (!k->closed || k->seg->len == 0 || permit__has(k, REF_RST) ||
+        !permit__has(k, REF_ACK) ||
         !memcmp(o->r.have, k->before->have, sizeof o->r.have))
         return 0;
     permit__nothing(k, o);
@@ -430,9 +442,22 @@ PERMIT_FN int permit_time_wait_fin(const permit_case *k, outcome *o)
 
 PERMIT_FN int permit_time_wait_syn(const permit_case *k, outcome *o)
 {
-    if (k->before->state != REF_TIME_WAIT || !permit__has(k, REF_SYN) ||
-        permit__has(k, REF_RST) || permit__has(k, REF_ACK) ||
-        permit__lt(k->seg->seq, k->before->rcv_nxt))
+    const ref_tcb *t = k->before;
+    const ref_seg *s = k->seg;
+    int beyond = !permit__lt(s->seq, t->rcv_nxt);
+    ref_seg bare;
+
+    if (t->state != REF_TIME_WAIT || !permit__has(k, REF_SYN) ||
+        permit__has(k, REF_RST) || permit__has(k, REF_ACK))
+        return 0;
+    if (t->ts_on && s->has_ts) { /* RFC 6191: the timestamp goes first */
+        if (permit__lt(s->tsval, t->ts_recent))
+            return 0;
+        beyond = beyond || s->tsval != t->ts_recent;
+    } else if (t->want_ts && s->has_ts) {
+        beyond = 1;
+    }
+    if (!beyond)
         return 0;
     permit__nothing(k, o);
     if (k->stack) { /* the listener that is there answers it at once */
@@ -441,16 +466,30 @@ PERMIT_FN int permit_time_wait_syn(const permit_case *k, outcome *o)
 
         ref_init(&o->r, k->before->rcv_buff);
         (void)ref_open(&o->r, 0, iss, &none);
-        {
-            ref_seg s = *k->seg;
-
-            s.len = 0;
-            s.flags &= (uint16_t)~REF_FIN;
-            ref_segment(&o->r, &s, &o->list);
-        }
+        bare = *s;
+        bare.len = 0;
+        bare.flags &= (uint16_t)~REF_FIN;
+        ref_segment(&o->r, &bare, &o->list);
         return 1;
     }
     o->r.state = REF_CLOSED;
+    return 1;
+}
+
+PERMIT_FN int permit_ts_later(const permit_case *k, outcome *o)
+{
+    const ref_tcb *t = k->before;
+    int acceptable = permit__has(k, REF_ACK) &&
+                     !permit__lt(t->snd_nxt, k->seg->ack) &&
+                     !permit__lt(k->seg->ack, t->snd_una - t->max_snd_wnd);
+
+    if (!t->ts_on || o->r.ts_recent == t->ts_recent)
+        return 0;
+    if (t->state == REF_SYN_RECEIVED)
+        acceptable = acceptable && permit__lt(t->snd_una, k->seg->ack);
+    if (acceptable && t->state != REF_TIME_WAIT)
+        return 0;
+    o->r.ts_recent = t->ts_recent;
     return 1;
 }
 
@@ -464,12 +503,13 @@ PERMIT_FN int permit_malformed(const permit_case *k, outcome *o)
 
 /* ---- the table ------------------------------------------------------------- */
 
-/* The first four are the comparison's own: see model.h. */
+/* The first five are the comparison's own: see model.h. */
 enum {
     PERMIT_DELAYED,
     PERMIT_EXTRA_ACK,
     PERMIT_ECN,
     PERMIT_ACK_SEQ,
+    PERMIT_RESET_ACK,
     PERMIT_REWRITES
 };
 
@@ -483,6 +523,9 @@ static permit permits[] = {
      "ECE, CWR and AE in an answer to a SYN that had them", NULL, NULL, 1, 0},
     {"ack-seq", "9293 3.8.6 MUST-34, A.2",
      "behind a shrunk window ACKs say its edge, where the peer looks", NULL,
+     NULL, 0, 0},
+    {"reset-ack", "9293 3.1 (Acknowledgment Number), 3.10.5",
+     "the reset of ABORT has an ACK, as every segment of a connection", NULL,
      NULL, 0, 0},
     {"syn-text-dropped",
      "9293 3.10.7.2 Third, 3.10.7.3 Fourth (should, queue)",
@@ -539,6 +582,9 @@ static permit permits[] = {
     {"rate-limit", "5961 7, 9293 3.10.7.4 (ACK throttling)",
      "answers to what is not acceptable and has no text are limited", NULL,
      permit_rate_limit, 0, 0},
+    {"ts-later", "9293 3.10.7.4 Fifth, 5961 5.2 (discarded)",
+     "TS.Recent is not taken from a segment whose ACK is refused", NULL,
+     permit_ts_later, 1, 0},
     {"malformed", "9293 3.1 MUST-7",
      "an option that cannot be stepped over: the segment is dropped", NULL,
      permit_malformed, 0, 0},

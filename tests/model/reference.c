@@ -335,15 +335,19 @@ static uint32_t absorb(ref_tcb *t, ref_list *o)
     return n;
 }
 
+/* ESTABLISHED, FIN-WAIT-1, FIN-WAIT-2: states in which text can come */
+static int reads(int state)
+{
+    return state == REF_ESTABLISHED || state == REF_FIN_WAIT_1 ||
+           state == REF_FIN_WAIT_2;
+}
+
 /* "Seventh, process the segment text" and the eighth step, for text at
    [a, a + n) that is inside the window, and a FIN at its end or not. */
 static void take_text(ref_tcb *t, uint32_t a, const uint8_t *p, uint32_t n,
                       int fin, ref_list *o)
 {
-    int reads = t->state == REF_ESTABLISHED || t->state == REF_FIN_WAIT_1 ||
-                t->state == REF_FIN_WAIT_2;
-
-    if (!reads) {
+    if (!reads(t->state)) {
         /* CLOSE-WAIT, CLOSING, LAST-ACK, TIME-WAIT: "This should not occur
            since a FIN has been received from the remote side. Ignore the
            segment text." */
@@ -698,7 +702,7 @@ static void in_other(ref_tcb *t, const ref_seg *s, ref_list *o)
 {
     uint32_t a = s->seq + ((s->flags & REF_SYN) != 0), b = a + s->len;
     uint32_t edge = t->rcv_nxt + t->rcv_wnd, seq = s->seq;
-    int fin = (s->flags & REF_FIN) != 0, zero, was;
+    int fin = (s->flags & REF_FIN) && !s->void_fin, zero, was;
 
     o->clause = "3.10.7.4 First";
     /* [SYN in a synchronized state "irrespective of the sequence number":
@@ -759,7 +763,7 @@ static void in_other(ref_tcb *t, const ref_seg *s, ref_list *o)
     if (a != b || fin)
         take_text(t, a, s->text + (a - s->seq - ((s->flags & REF_SYN) != 0)),
                   b - a, fin, o);
-    else if (s->len != 0)
+    else if (s->len != 0 && reads(t->state))
         say_ack(t, o, 1); /* nothing of it was new: as in the first step */
 }
 
@@ -1151,6 +1155,7 @@ void ref_look(const ref_tcb *t, ref_view *v)
     v->time_waits = t->time_waits;
     if (t->state <= REF_SYN_SENT)
         return;
+    v->ts_recent = t->ts_on ? t->ts_recent : 0;
     v->snd_una = t->snd_una;
     v->snd_nxt = t->snd_nxt;
     v->snd_wnd = t->snd_wnd;
@@ -1187,6 +1192,8 @@ const char *ref_differ(const ref_view *a, const ref_view *b)
         return "RCV.NXT";
     if (a->rcv_edge != b->rcv_edge && a->state != REF_TIME_WAIT)
         return "RCV.NXT+RCV.WND";
+    if (a->ts_recent != b->ts_recent)
+        return "TS.Recent";
     if (a->readable != b->readable)
         return "octets to read";
     if ((a->held != b->held || a->held_end != b->held_end) &&

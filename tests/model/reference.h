@@ -83,12 +83,14 @@ enum {
 typedef struct {
     uint32_t seq, ack;
     uint32_t wnd;   /* octets: scaled already */
+    uint32_t up;    /* urgent pointer field: from SEQ on */
     uint16_t flags; /* REF_FIN ... */
-    uint16_t up;    /* urgent pointer field */
     uint32_t len;   /* of the text: SYN and FIN not counted */
     const uint8_t *text;
     uint32_t tsval, tsecr;
     uint8_t has_ts;
+    uint8_t void_fin; /* its FIN has a sequence number and no effect: for
+                         those who do not believe it (permitted.h) */
 } ref_seg;
 
 /* One segment that 3.10 says to send. `soon`: "should be piggybacked on a
@@ -179,6 +181,7 @@ typedef struct {
     uint32_t held;              /* octets beyond a gap, FIN included */
     uint32_t held_end;          /* where the last of them ends; 0: none */
     unsigned signals;
+    uint32_t ts_recent;  /* 0 without timestamps */
     uint32_t time_waits; /* how often 2 MSL was started */
 } ref_view;
 
