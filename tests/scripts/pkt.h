@@ -254,7 +254,7 @@ struct pkt_conf {
     int nonlocal_bind;                    /* and what else sysctls may say */
     int no_tlp;                           /* a loss probe: skip the script */
     uint32_t notsent_lowat;               /* of new sockets; 0: none */
-    int local_given, remote_given;        /* addresses by option: keep them */
+    int local_given, remote_given; /* addresses by option: their family */
     uint32_t remote_isn; /* --remote_isn=N: live - script of the peer's */
     uint8_t fastopen_key[16]; /* the sysctl's, its bytes as they are read */
     int fastopen_key_given;
@@ -265,6 +265,8 @@ void pkt_conf_profile(struct pkt_conf *, const char *name);
    PKT_FAIL for a bad value, PKT_SKIP for an option nobody knows. */
 int pkt_conf_option(struct pkt_conf *, const char *name, const char *value,
                     int line, struct pkt_verdict *);
+/* After the last option: do they go together? */
+int pkt_conf_done(const struct pkt_conf *, struct pkt_verdict *);
 /* `sysctl -q net.ipv4.tcp_ecn=1` and friends: configuration, nothing (on
    the list of those that do not matter), or PKT_SKIP. */
 int pkt_conf_command(struct pkt_conf *, const char *command, int line,

@@ -160,19 +160,20 @@ int pkt_conf_range(const char *s, int64_t min, int64_t max, int64_t *v)
 
 /* ---- options ----------------------------------------------------------- */
 
-/* An address, perhaps with the length of its prefix. */
-static int to_address(const char *s, uint8_t out[16])
+/* An address, perhaps with the length of its prefix. given: its family. */
+static int opt_address(const char *s, uint8_t out[16], int *given)
 {
     char copy[64];
-    size_t n = strcspn(s, "/");
+    size_t n = s ? strcspn(s, "/") : sizeof copy;
+    int v6;
     if (n >= sizeof copy)
         return -1;
     memcpy(copy, s, n);
     copy[n] = 0;
+    v6 = strchr(copy, ':') != NULL;
     memset(out, 0, 16);
-    return inet_pton(strchr(copy, ':') ? AF_INET6 : AF_INET, copy, out) == 1
-               ? 0
-               : -1;
+    *given = v6 ? 6 : 4;
+    return inet_pton(v6 ? AF_INET6 : AF_INET, copy, out) == 1 ? 0 : -1;
 }
 
 int pkt_conf_int(int *out, const char *value, int64_t min, int64_t max)
@@ -293,11 +294,9 @@ static int option(struct pkt_conf *c, const char *name, const char *value)
     if (!strcmp(name, "mss"))
         return pkt_conf_int(&c->mss, value, 68, 65475);
     if (!strcmp(name, "local_ip") || !strcmp(name, "live_local_ip"))
-        return c->local_given = 1,
-               value ? to_address(value, c->local_ip) : -1;
+        return opt_address(value, c->local_ip, &c->local_given);
     if (!strcmp(name, "remote_ip") || !strcmp(name, "live_remote_ip"))
-        return c->remote_given = 1,
-               value ? to_address(value, c->remote_ip) : -1;
+        return opt_address(value, c->remote_ip, &c->remote_given);
     if (!strcmp(name, "connect_port") || !strcmp(name, "live_connect_port"))
         return opt_port(&c->connect_port, value);
     if (!strcmp(name, "bind_port") || !strcmp(name, "live_bind_port"))
@@ -327,6 +326,19 @@ static int ignored_option(const char *name)
         if (!strcmp(name, opt_ignored[i]))
             return 1;
     return 0;
+}
+
+/* When all options are known. */
+int pkt_conf_done(const struct pkt_conf *c, struct pkt_verdict *v)
+{
+    int family = c->ip_version == 6 ? 6 : 4;
+    if ((c->local_given && c->local_given != family) ||
+        (c->remote_given && c->remote_given != family))
+        return pkt_verdict(
+            v, PKT_FAIL, 1, "syntax: --%s_ip is not an address of IPv%d",
+            c->local_given && c->local_given != family ? "local" : "remote",
+            family);
+    return PKT_OK;
 }
 
 int pkt_conf_option(struct pkt_conf *c, const char *name, const char *value,

@@ -290,7 +290,8 @@ static int run_script(struct main *m, struct pkt_run *r, const char *path,
         return r->verdict.kind;
     r->script = &script;
     if (apply_options(r, script.options, 1) ||
-        apply_options(r, m->options, 0))
+        apply_options(r, m->options, 0) ||
+        pkt_conf_done(&r->conf, &r->verdict))
         return r->verdict.kind;
     if (m->strict)
         pkt_conf_strict(&r->conf, m->strict);

@@ -155,6 +155,10 @@ TEST(options)
     CHECK_EQ(conf.local_ip[3], 1);
     CHECK_EQ(set("ip_version", "ipv4"), PKT_OK);
     CHECK_EQ(conf.local_ip[0], 10);
+    CHECK_EQ(pkt_conf_done(&conf, &verdict), PKT_FAIL);
+    CHECK(strstr(verdict.what, "remote_ip"));
+    CHECK_EQ(set("remote_ip", "10.0.0.2"), PKT_OK);
+    CHECK_EQ(pkt_conf_done(&conf, &verdict), PKT_OK);
     CHECK_EQ(set("connect_port", "80"), PKT_OK);
     CHECK_EQ(conf.connect_port, 80);
     CHECK_EQ(set("bind_port", "81"), PKT_OK);
