@@ -62,12 +62,13 @@ wrong(struct parser *P, const char *fmt, ...)
         n++;
     memcpy(near, P->p, n);
     near[n] = 0;
-    pkt_verdict(P->verdict, PKT_FAIL, P->line, "syntax: %s, at %s%s%s", what,
-                n ? "\"" : "the end of the ",
-                n         ? near
-                : P->p[0] ? "line"
-                          : "script",
-                n ? "\"" : "");
+    if (n)
+        pkt_verdict(P->verdict, PKT_FAIL, P->line, "syntax: %s, at \"%s\"",
+                    what, near);
+    else
+        pkt_verdict(P->verdict, PKT_FAIL, P->line,
+                    "syntax: %s, at the end of the %s", what,
+                    P->p[0] ? "line" : "script");
     longjmp(P->out, 1);
 }
 
@@ -314,7 +315,7 @@ static struct pkt_expr *expr_new(struct parser *P, int kind)
 /* The character of the escape sequence at *s, which moves on. */
 static char escape(struct parser *P, const char **s)
 {
-    static const char from[] = "abefnrtv0", to[] = "\a\b\033\f\n\r\t\v";
+    static const char from[] = "abefnrtv", to[] = "\a\b\033\f\n\r\t\v";
     const char *f;
     char c = *(*s)++;
     int v = 0, n;
