@@ -974,19 +974,33 @@ static const struct icmp_name *icmp_name(struct parser *P, int v6, int type)
     return found;
 }
 
+/* [start:end(length)] of the segment that the message is about: stands before
+   "icmp" or at the end. */
+static int icmp_quoted(struct parser *P, struct pkt_icmp *m)
+{
+    uint32_t end;
+    if (*P->p != '[' || !is_digit(P->p[1 + strspn(P->p + 1, " ")]))
+        return 0;
+    pass(P, 1);
+    if (m->quoted || !seq_range(P, &m->seq, &end, &m->len))
+        wrong(P, "expected start:end(length) of the quoted segment, once");
+    expect(P, "]", "after the quoted segment");
+    m->quoted = 1;
+    return 1;
+}
+
 static void parse_icmp(struct parser *P, struct pkt_packet *k, int v6)
 {
     struct pkt_icmp *m = &k->icmp;
     const struct icmp_name *n;
-    uint32_t end;
+    int by_number;
     k->is_icmp = 1;
     m->mtu = PKT_ANY;
     m->v6 = v6;
     if (!k->inbound)
         unknown(P, "icmp that we send");
-    if (accept_word(P, "type"))
-        m->type = (uint8_t)number(P, "an ICMP type", 255);
-    else if (is_digit(*P->p))
+    by_number = accept_word(P, "type") || is_digit(*P->p);
+    if (by_number)
         m->type = (uint8_t)number(P, "an ICMP type", 255);
     else if ((n = icmp_name(P, v6, -1)) != NULL) {
         m->v6 = n->v6;
@@ -996,10 +1010,7 @@ static void parse_icmp(struct parser *P, struct pkt_packet *k, int v6)
         unknown(P, "icmp %.*s", (int)word_len(P), P->p);
     else
         wrong(P, "expected an ICMP type");
-    if (accept_word(P, "code"))
-        m->code = (uint8_t)number(P, "an ICMP code", 255);
-    else if (is_digit(*P->p) &&
-             !strchr(".", P->p[strspn(P->p, "0123456789")]))
+    if (accept_word(P, "code") || (by_number && is_digit(*P->p)))
         m->code = (uint8_t)number(P, "an ICMP code", 255);
     else if ((n = icmp_name(P, m->v6, m->type)) != NULL) {
         m->v6 = n->v6;
@@ -1010,14 +1021,8 @@ static void parse_icmp(struct parser *P, struct pkt_packet *k, int v6)
         unknown(P, "icmp %.*s", (int)word_len(P), P->p);
     if (accept_word(P, "mtu"))
         m->mtu = number(P, "an MTU", UINT32_MAX);
-    if (accept(P, "[")) {
-        if (word_len(P))
-            unknown(P, "icmp about %.*s", (int)word_len(P), P->p);
-        m->quoted = seq_range(P, &m->seq, &end, &m->len);
-        if (!m->quoted)
-            wrong(P, "expected start:end(length) of the quoted segment");
-        expect(P, "]", "after the quoted segment");
-    }
+    if (!icmp_quoted(P, m) && accept(P, "["))
+        unknown(P, "icmp about %.*s", (int)word_len(P), P->p);
     if (m->mtu == PKT_ANY && accept_word(P, "mtu"))
         m->mtu = number(P, "an MTU", UINT32_MAX);
 }
@@ -1038,6 +1043,8 @@ static struct pkt_packet *parse_packet(struct parser *P, int sock)
     pass(P, 1);
     while (*P->p == '[' || *P->p == '(') {
         const char *close = *P->p == '[' ? "]" : ")";
+        if (icmp_quoted(P, &k->icmp))
+            continue;
         pass(P, 1);
         if (*close == ')' && is_digit(*P->p))
             unknown(P, "addresses of a packet");
@@ -1052,6 +1059,8 @@ static struct pkt_packet *parse_packet(struct parser *P, int sock)
         parse_icmp(P, k, 0);
     else if (accept_word(P, "icmpv6"))
         parse_icmp(P, k, 1);
+    else if (k->icmp.quoted)
+        wrong(P, "expected icmp after the segment that it is about");
     else
         parse_tcp(P, k);
     /* A word on the same line is a field that is not known; on another one,

@@ -377,6 +377,16 @@ TEST(icmp)
     m = icmp("icmp unreachable frag_needed [5:7(2)] mtu 0x100");
     CHECK_EQ(m->mtu, 256);
     CHECK_EQ(m->seq, 5);
+    m = icmp("[1:1461(1460)] icmp unreachable frag_needed mtu 1200");
+    CHECK_EQ(m->mtu, 1200);
+    CHECK_EQ(m->len, 1460);
+    m = icmp("[ect0] [5:5(0)] icmp unreachable host_unreachable");
+    CHECK_EQ(m->seq, 5);
+    CHECK_EQ(m->mtu, PKT_ANY);
+    m = icmp("icmp 3 4");
+    CHECK_EQ(m->code, 4);
+    parse("0 < icmp source_quench 1 close(3) = 0");
+    CHECK_EQ(events(), 2);
     m = icmp("icmp unreachable host_unreachable [0:0(0)]");
     CHECK_EQ(m->code, 1);
     CHECK_EQ(m->mtu, PKT_ANY);
@@ -672,7 +682,10 @@ TEST(what_is_malformed)
         {1, "0 > . 1:1(0) <raw>", "expected the option's bytes"},
         {1, "0 < [ect01] . 1:1(0) win 1", "ect01 is for what we send"},
         {1, "0 > [ect0 . 1:1(0)", "expected ']'"},
-        {1, "0 > [5] . 1:1(0)", "expected ect0"},
+        {1, "0 > [<] . 1:1(0)", "expected ect0"},
+        {1, "0 > [5] . 1:1(0)", "expected start:end"},
+        {1, "0 < [1:2(1)] . 1:1(0) win 1", "expected icmp after"},
+        {1, "0 < [1:2(1)] icmp 3 1 [1:2(1)]", "once"},
         {1, "0 > [tos 256] . 1:1(0)", "a TOS is more than 255"},
         {1, "0 < icmp 3 4 mtu x", "expected an MTU"},
         {1, "0 < icmp unreachable frag_needed [1]", "expected start:end"},
