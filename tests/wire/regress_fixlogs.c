@@ -1059,19 +1059,20 @@ BOTH(window_of_our_syn_is_not_scaled)
 /* REG-F29: the scale is looked for behind the MSS, or at a fixed place. */
 BOTH(scale_is_read_wherever_it_stands)
 {
-    static const char *const opt[] = {
-        "raw 030309",
-        "raw 01030309",
-        "raw 0101030309",
-        "raw 010101030309",
-        "raw 03030902040309",
-        "raw 02040309030309",
-        "raw 0303090402",
-        "raw 0402080A000DBBA000000000030309",
-        "raw 030301030309",
-        "raw FE04ABCD030309",
+    static const char nops_first[] =
         "raw 010101010101010101010101010101010101010101010101010101010101"
-        "01010101010101030309"};
+        "01010101010101030309";
+    static const char *const opt[] = {"raw 030309",
+                                      "raw 01030309",
+                                      "raw 0101030309",
+                                      "raw 010101030309",
+                                      "raw 03030902040309",
+                                      "raw 02040309030309",
+                                      "raw 0303090402",
+                                      "raw 0402080A000DBBA000000000030309",
+                                      "raw 030301030309",
+                                      "raw FE04ABCD030309",
+                                      nops_first};
     uint32_t i, k;
 
     for (k = 0; k < 2; k++)
