@@ -76,9 +76,9 @@ static int set_fastopen(struct pkt_conf *c, char *const v[], int n)
     (void)n;
     if (pkt_conf_range(v[0], 0, UINT32_MAX, &x))
         return -1;
-    if (x & 0x204) /* without cookies */
+    if (x & 0x4) /* data in SYNs without a cookie */
         return -1;
-    c->fastopen_client = (int)(x & 0x5);
+    c->fastopen_client = (int)(x & 0x1);
     c->fastopen_server = (int)(x & 0x602);
     return 0;
 }

@@ -366,8 +366,8 @@ TEST(what_is_skipped)
           "sysctl net.ipv4.tcp_rmem=1 2");
     skips("sysctl -q net.ipv4.tcp_rmem=\"1 2 3 4 5 6 7 8 9 10\"",
           "sysctl net.ipv4.tcp_rmem=1 2 3 4 5 6 7 8 9 10");
-    skips("sysctl -q net.ipv4.tcp_fastopen=0x203",
-          "sysctl net.ipv4.tcp_fastopen=0x203");
+    skips("sysctl -q net.ipv4.tcp_fastopen=0x207",
+          "sysctl net.ipv4.tcp_fastopen=0x207");
     skips("sysctl -q net.ipv4.tcp_fastopen_key=1-2-3",
           "sysctl net.ipv4.tcp_fastopen_key=1-2-3");
     skips("sysctl -q net.ipv4.tcp_syncookies=2",
