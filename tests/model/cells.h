@@ -54,6 +54,15 @@ MODEL_FN void row_syn_received_close(void)
     model_must(model_settle());
 }
 
+MODEL_FN void row_syn_received_closed(void)
+{
+    row_syn_received_passive();
+    CHECK_EQ(tcpsm_close(&tw.c), 0);
+    tw.closed = 1;
+    (void)ref_close(&tw.r);
+    model_must(model_settle());
+}
+
 MODEL_FN void row_established(void)
 {
     model_open(1);
@@ -253,6 +262,7 @@ static const row rows[] = {
     {REF_SYN_RECEIVED, "passive", row_syn_received_passive, 1},
     {REF_SYN_RECEIVED, "active", row_syn_received_active, 1},
     {REF_SYN_RECEIVED, "close", row_syn_received_close, 0},
+    {REF_SYN_RECEIVED, "closed", row_syn_received_closed, 0},
     {REF_ESTABLISHED, "idle", row_established, 1},
     {REF_ESTABLISHED, "passive", row_established_passive, 0},
     {REF_ESTABLISHED, "flight", row_established_flight, 1},

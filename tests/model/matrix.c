@@ -1,5 +1,5 @@
 /* Every flag combination, at every place of the window, with every kind of
-   ACK, with and without text, in every state: 11 states in 28 variants. What
+   ACK, with and without text, in every state: 11 states in 29 variants. What
    must come of it is what reference.c makes of the same segment: state,
    RCV.NXT, SND.UNA, SND.WND and SND.WL1, what is to be read, what the user
    is told, and what is sent in answer. */
@@ -127,6 +127,7 @@ ROW(syn_sent, REF_SYN_SENT, "none")
 ROW(syn_received_passive, REF_SYN_RECEIVED, "passive")
 ROW(syn_received_active, REF_SYN_RECEIVED, "active")
 ROW(syn_received_close_queued, REF_SYN_RECEIVED, "close")
+ROW(syn_received_closed_for_good, REF_SYN_RECEIVED, "closed")
 ROW(established, REF_ESTABLISHED, "idle")
 ROW(established_passive, REF_ESTABLISHED, "passive")
 ROW(established_in_flight, REF_ESTABLISHED, "flight")
@@ -326,7 +327,7 @@ TEST(abort_in_every_state)
         row_make(&rows[i], 4, WRAPPING);
         CONTEXT("%s/%s", ref_state_name(rows[i].state), rows[i].variant);
         CHECK_EQ(tcpsm_abort(&tw.c), 0);
-        model_must(model_aborted());
+        model_must(model_aborted(0));
     }
 }
 

@@ -271,6 +271,14 @@ MODEL_FN const char *model_bytes(const tcpsm_conn *c, const ref_tcb *r)
     return NULL;
 }
 
+MODEL_FN void permit_hit(const char *id)
+{
+    uint32_t i;
+
+    for (i = 0; i < PERMITS; i++)
+        permits[i].hits += !strcmp(permits[i].id, id);
+}
+
 /* ---- does tcpsm's answer fit an outcome? --------------------------------------- */
 
 /* Behind a window that shrank an ACK may say its edge: ack-seq. A SYN needs
@@ -279,6 +287,16 @@ MODEL_FN int model_ack_seq(const ref_tcb *t, uint32_t seq)
 {
     return permit__lt(seq, t->snd_nxt) &&
            seq == t->snd_una + t->snd_wnd + (t->snd_una == t->iss);
+}
+
+/* ref_sent(), with that */
+MODEL_FN const char *model_sent(ref_tcb *t, const ref_seg *e)
+{
+    ref_seg at = *e;
+
+    if (e->flags == REF_ACK && !e->len && model_ack_seq(t, e->seq))
+        at.seq = t->snd_nxt;
+    return ref_sent(t, &at);
 }
 
 MODEL_FN const char *model_reply(const ref_reply *r, const ref_tcb *t,
@@ -297,8 +315,10 @@ MODEL_FN const char *model_reply(const ref_reply *r, const ref_tcb *t,
             if (!e->len && !(f & REF_FIN) && e->seq != r->seg.seq &&
                 !model_ack_seq(t, e->seq))
                 continue;
-        } else if (f != r->seg.flags || e->seq != r->seg.seq ||
-                   e->ack != r->seg.ack || e->len) {
+        } else if (f != r->seg.flags || e->ack != r->seg.ack || e->len) {
+            continue;
+        } else if (e->seq != r->seg.seq &&
+                   (f != (REF_RST | REF_ACK) || !model_ack_seq(t, e->seq))) {
             continue;
         }
         *by = (int)i;
@@ -347,15 +367,9 @@ MODEL_FN const char *model_fits(const permit_case *k, outcome *o,
                 return "an answer that nobody asked for";
             *used |= 1u << PERMIT_EXTRA_ACK;
         }
-        if (bare && model_ack_seq(&o->r, e->seq)) {
-            ref_seg at = *e;
-
-            at.seq = o->r.snd_nxt;
-            why = ref_sent(&o->r, &at);
+        if (bare && model_ack_seq(&o->r, e->seq))
             *used |= 1u << PERMIT_ACK_SEQ;
-        } else {
-            why = ref_sent(&o->r, e);
-        }
+        why = model_sent(&o->r, e);
         if (why)
             return why;
     }
@@ -363,14 +377,6 @@ MODEL_FN const char *model_fits(const permit_case *k, outcome *o,
     if (mx.partial)
         return v.state == mx.view.state ? NULL : "state";
     return ref_differ(&v, &mx.view);
-}
-
-MODEL_FN void permit_hit(const char *id)
-{
-    uint32_t i;
-
-    for (i = 0; i < PERMITS; i++)
-        permits[i].hits += !strcmp(permits[i].id, id);
 }
 
 MODEL_FN void model_count(unsigned used)
@@ -583,7 +589,7 @@ MODEL_FN const char *model_settle(void)
     mx.outs = 0;
     model_drain();
     for (i = 0; i < mx.outs && !why; i++)
-        why = ref_sent(&tw.r, &mx.out[i].s);
+        why = model_sent(&tw.r, &mx.out[i].s);
     if (why)
         return why;
     model_view_conn(&tw.c, tcpsm_take(&tw.c), &mx.view);
@@ -597,14 +603,19 @@ MODEL_FN const char *model_settle(void)
     return ref_differ(&v, &mx.view);
 }
 
-/* ABORT, or a close that had to be one: at most a reset goes out. */
-MODEL_FN const char *model_aborted(void)
+/* ABORT: at most a reset goes out. Or a close that loses what was not read:
+   then SHLD-3 asks for one in any state. */
+MODEL_FN const char *model_aborted(int close)
 {
     const ref_tcb was = tw.r;
     const ref_seg *e = &mx.out[0].s;
     ref_list o;
 
     (void)ref_abort(&tw.r, &o);
+    if (close && !o.n) {
+        o.at[o.n++].seg.seq = was.snd_nxt;
+        permit_hit("closed-text");
+    }
     mx.outs = 0;
     model_drain();
     model_view_conn(&tw.c, tcpsm_take(&tw.c), &mx.view);

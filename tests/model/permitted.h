@@ -230,15 +230,24 @@ PERMIT_FN int permit_both_sides(const permit_case *k, ref_tcb *t, ref_seg *s)
     return 1;
 }
 
-PERMIT_FN int permit_zero_no_ack(const permit_case *k, outcome *o)
+/* What is at RCV.NXT is not refused, so nothing need be said of it: there is
+   no ACK, or no connection any more, or nothing that counts. */
+PERMIT_FN int permit_zero_quiet(const permit_case *k, outcome *o)
 {
     const ref_tcb *t = k->before;
 
     if (!permit__in_other(k) || t->rcv_wnd != 0 ||
-        k->seg->seq != t->rcv_nxt ||
-        (k->seg->flags & (REF_ACK | REF_SYN | REF_RST)))
+        k->seg->seq != t->rcv_nxt || (k->seg->flags & (REF_SYN | REF_RST)))
         return 0;
-    permit__nothing(k, o);
+    if (o->list.n == 2) { /* a reset says it all */
+        o->list.at[0] = o->list.at[1];
+        o->list.n = 1;
+        return 1;
+    }
+    if (permit__has(k, REF_ACK) && o->r.state != REF_CLOSED &&
+        !(t->fin_rcvd && !k->seg->len))
+        return 0;
+    o->list.n = 0;
     return 1;
 }
 
@@ -384,24 +393,59 @@ PERMIT_FN int permit_urg_zero(const permit_case *k, ref_tcb *t, ref_seg *s)
 
 /* --- closing --- */
 
+/* Is there an ACK that the fifth step takes? */
+PERMIT_FN int permit__ack_ok(const permit_case *k)
+{
+    const ref_tcb *t = k->before;
+    uint32_t ack = k->seg->ack;
+
+    if (!permit__has(k, REF_ACK) || permit__lt(t->snd_nxt, ack))
+        return 0;
+    if (t->state == REF_SYN_RECEIVED)
+        return permit__lt(t->snd_una, ack);
+    return !permit__lt(ack, t->snd_una - t->max_snd_wnd);
+}
+
+/* Text that is inside the window, new or held already. What the ACK and the
+   window of the segment say counts, as far as the reset goes. */
 PERMIT_FN int permit_closed_text(const permit_case *k, outcome *o)
 {
+    const ref_tcb *t = k->before;
+    uint32_t a = k->seg->seq + (uint32_t)permit__has(k, REF_SYN);
+
     if (!k->closed || k->seg->len == 0 || permit__has(k, REF_RST) ||
-        !permit__has(k, REF_ACK) ||
-        !memcmp(o->r.have, k->before->have, sizeof o->r.have))
+        t->fin_rcvd || !permit__ack_ok(k) ||
+        !permit__lt(t->rcv_nxt, a + k->seg->len) ||
+        !permit__lt(a, t->rcv_nxt + t->rcv_wnd))
         return 0;
-    permit__nothing(k, o);
     o->r.state = REF_CLOSED;
-    permit__say(o, k->before->snd_nxt, k->before->rcv_nxt, REF_RST | REF_ACK);
+    o->r.signals = 0;
+    o->list.n = 0;
+    permit__say(o, t->snd_nxt, t->rcv_nxt, REF_RST | REF_ACK);
+    return 1;
+}
+
+PERMIT_FN int permit_closed_listen(const permit_case *k, outcome *o)
+{
+    if (!k->closed || o->r.state != REF_LISTEN)
+        return 0;
+    o->r.state = REF_CLOSED;
     return 1;
 }
 
 PERMIT_FN int permit_last_ack(const permit_case *k, outcome *o)
 {
-    (void)k;
-    if (o->r.state != REF_CLOSE_WAIT || !o->r.closing)
+    const ref_tcb *t = k->before;
+
+    if (o->r.state == REF_CLOSE_WAIT && o->r.closing) {
+        o->r.state = REF_LAST_ACK;
+        return 1;
+    }
+    if (t->state != REF_CLOSE_WAIT || !t->closing ||
+        !(o->r.signals & REF_SIG_RESET) ||
+        t->snd_una != t->iss + 1 + t->sent_n)
         return 0;
-    o->r.state = REF_LAST_ACK;
+    o->r.signals &= ~(unsigned)REF_SIG_RESET; /* as in LAST-ACK */
     return 1;
 }
 
@@ -479,15 +523,10 @@ PERMIT_FN int permit_time_wait_syn(const permit_case *k, outcome *o)
 PERMIT_FN int permit_ts_later(const permit_case *k, outcome *o)
 {
     const ref_tcb *t = k->before;
-    int acceptable = permit__has(k, REF_ACK) &&
-                     !permit__lt(t->snd_nxt, k->seg->ack) &&
-                     !permit__lt(k->seg->ack, t->snd_una - t->max_snd_wnd);
 
     if (!t->ts_on || o->r.ts_recent == t->ts_recent)
         return 0;
-    if (t->state == REF_SYN_RECEIVED)
-        acceptable = acceptable && permit__lt(t->snd_una, k->seg->ack);
-    if (acceptable && t->state != REF_TIME_WAIT)
+    if (permit__ack_ok(k) && t->state != REF_TIME_WAIT)
         return 0;
     o->r.ts_recent = t->ts_recent;
     return 1;
@@ -555,9 +594,9 @@ static permit permits[] = {
     {"both-sides", "9293 3.10.7.4 First (trimming)",
      "text that hangs out of the window on both sides is trimmed",
      permit_both_sides, NULL, 0, 0},
-    {"zero-window-no-ack", "9293 3.10.7.4 Fifth (ACK off: drop)",
-     "at a window of zero a segment without ACK has no answer", NULL,
-     permit_zero_no_ack, 0, 0},
+    {"zero-window-quiet", "9293 3.10.7.4 First (special allowance), Fifth",
+     "at a window of zero what is at RCV.NXT is not refused: no answer", NULL,
+     permit_zero_quiet, 0, 0},
     {"fin-at-edge", "9293 3.10 (in detail), 3.4",
      "a FIN needs no buffer: at the right edge, in order, it is taken",
      permit_fin_at_edge, permit_fin_at_edge_back, 0, 0},
@@ -597,6 +636,9 @@ static permit permits[] = {
     {"closed-text", "9293 3.6.1 SHLD-3, MAY-1",
      "text for a user who closed for good: a reset", NULL, permit_closed_text,
      0, 0},
+    {"closed-listen", "9293 3.10.4 LISTEN",
+     "SYN-RECEIVED ends in CLOSED, not LISTEN, once the owner closed", NULL,
+     permit_closed_listen, 0, 0},
     {"last-ack", "9293 3.10.4 CLOSE-WAIT, Figure 5",
      "LAST-ACK from CLOSE on, though the FIN still waits", NULL,
      permit_last_ack, 0, 0},
