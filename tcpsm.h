@@ -3756,7 +3756,7 @@ TCPSM__FN uint32_t tcpsm__ack_seq(const tcpsm_conn *c)
 {
     if (c->snd_wnd == 0 && c->probes != 0 && !(c->probes & 1u))
         return c->snd_nxt;
-    return tcpsm__seq_min(c->snd_nxt, c->snd_una + c->snd_wnd);
+    return tcpsm__seq_min(c->snd_nxt, tcpsm__snd_base(c) + c->snd_wnd);
 }
 
 TCPSM__FN uint32_t tcpsm__read_seq(const tcpsm_conn *c)
@@ -6457,7 +6457,7 @@ TCPSM__FN void tcpsm__set_wnd(tcpsm_conn *c, const struct tcpsm__seg *s)
 /* Fifth, acting: RFC 9293 s3.10.7.4. The judge has admitted SEG.ACK. */
 TCPSM__FN void tcpsm__take_ack(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
-    uint32_t ahead = s->ack - c->snd_una;
+    uint32_t ahead = s->ack - c->snd_una, seq;
     if (ahead > tcpsm__outstanding(c))
         return; /* old: RFC5961-10 */
     if (c->state == TCPSM_SYN_RECEIVED) {
@@ -6487,8 +6487,11 @@ TCPSM__FN void tcpsm__take_ack(tcpsm_conn *c, const struct tcpsm__seg *s)
         tcpsm__dupack(c, s);
     c->more = (uint8_t)(c->more & ~TCPSM__M_PROBED); /* RFC9293-MUST-37,
                                                  RFC9293-SHLD-17 */
-    if (tcpsm__seq_le(c->snd_wl1, s->seq))
+    seq = tcpsm__seq_max(s->seq, c->rcv_nxt);        /* without what is old */
+    if (tcpsm__seq_le(c->snd_wl1, seq)) {
         tcpsm__set_wnd(c, s);
+        c->snd_wl1 = seq;
+    }
 }
 
 /* Our FIN is acknowledged: the state after that. 1: nothing is left. */
@@ -6975,6 +6978,10 @@ TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
         tcpsm__reuse(c, in);
         break;
     case TCPSM__V_CLOSED: /* RFC9293-SHLD-3 */
+        if (s->ack - c->snd_una <= tcpsm__outstanding(c)) {
+            c->snd_una = s->ack; /* the reset may not come before it */
+            c->snd_wnd = tcpsm__seg_wnd(c, s);
+        }
         tcpsm__reset(c, TCPSM_E_CLOSED);
         break;
     default:
