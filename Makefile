@@ -182,6 +182,10 @@ $(B)/scripts/%.o: tests/scripts/%.c $(PKT_HEADERS)
 	@echo "  CC  $<"
 	@$(CC) $(TEST_CFLAGS) -O1 -c -o $@ $<
 
+# These include parts of the runner.
+$(B)/tests/unit/pkt_parse $(B)/tests/unit/pkt_conf $(B)/tests/unit/pkt_info: \
+    $(wildcard tests/scripts/*.[ch])
+
 $(EXAMPLES): $(B)/%: examples/%.c tcpsm.h $(SUPPORT)
 	@mkdir -p $(@D)
 	@echo "  CC  $<"

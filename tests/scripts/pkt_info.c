@@ -21,8 +21,8 @@ struct track {
     struct track *next;
     uint8_t family, local[16], remote[16];
     uint16_t local_port, remote_port;
-    int active, synchronized;
-    uint32_t una, max; /* of what we sent */
+    int known, active, synchronized; /* known: we have sent */
+    uint32_t una, max;               /* of what we sent */
     struct segment *seg;
     uint32_t n, cap;
     int64_t segs_in, segs_out, data_segs_in, data_segs_out;
@@ -180,7 +180,7 @@ static void segment(struct pkt_run *run, struct track *k, int inbound,
         return;
     len = n - hdr;
     if (syn && !inbound) {
-        if (k->synchronized || k->segs_out == 0 || k->n == 0) {
+        if (k->synchronized || !k->known || k->n == 0) {
             memset(&k->segs_in, 0,
                    (size_t)((char *)&k->syn_bytes - (char *)&k->segs_in));
             k->active = !(p[13] & 16);
@@ -191,6 +191,7 @@ static void segment(struct pkt_run *run, struct track *k, int inbound,
         }
     }
     if (!inbound) {
+        k->known = 1;
         options(k, p + 20, hdr - 20, 0);
         if (!rst)
             sent(run, k, seq, len, syn + fin);
@@ -198,7 +199,7 @@ static void segment(struct pkt_run *run, struct track *k, int inbound,
             k->segs_out++;
         return;
     }
-    if (k->n == 0 && k->segs_out == 0)
+    if (!k->known)
         return; /* the SYN of a passive one */
     k->segs_in++;
     if (len != 0) {
@@ -278,6 +279,12 @@ uint32_t pkt_info_least(struct pkt_run *run, tcpsm_conn *c)
 
 /* ---- the fields -------------------------------------------------------------- */
 
+static int64_t freebsd_state(int state)
+{
+    static const uint8_t t[TCPSM_STATES] = {0, 1, 2, 3, 4, 6, 9, 5, 7, 8, 10};
+    return t[state];
+}
+
 static int64_t linux_state(int state)
 {
     static const uint8_t t[TCPSM_STATES] = {7, 10, 2,  3, 1, 4,
@@ -328,11 +335,11 @@ static int64_t ms_since(const struct pkt_run *run, int64_t at)
 static int64_t of_status(struct pkt_run *run, const struct tcpsm_info *i,
                          const struct track *k, const char *name)
 {
-    int bytes = run->conf.profile != NULL &&
-                strcmp(run->conf.profile, "freebsd") == 0;
+    int freebsd = run->conf.profile != NULL &&
+                  strcmp(run->conf.profile, "freebsd") == 0;
 #define IS(s) (strcmp(name, s) == 0)
     if (IS("state"))
-        return linux_state(i->state);
+        return freebsd ? freebsd_state(i->state) : linux_state(i->state);
     if (IS("ca_state")) {
         int64_t v = ca_state(run, i);
         return v < 0 ? -2 : v;
@@ -362,10 +369,10 @@ static int64_t of_status(struct pkt_run *run, const struct tcpsm_info *i,
     if (IS("min_rtt"))
         return i->min_rtt_us;
     if (IS("snd_cwnd"))
-        return bytes ? i->cwnd : per_mss(i, i->cwnd);
+        return freebsd ? i->cwnd : per_mss(i, i->cwnd);
     if (IS("snd_ssthresh"))
         return i->ssthresh > TCPSM_MAX_RING ? 0x7FFFFFFF
-               : bytes                      ? i->ssthresh
+               : freebsd                    ? i->ssthresh
                                             : per_mss(i, i->ssthresh);
     if (IS("unacked"))
         return counted(k, 0);

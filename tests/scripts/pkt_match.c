@@ -581,6 +581,8 @@ static int options_differ(struct match *x)
 
     if (t->opts_given == 2)
         return 0;
+    if ((x->s.flags & PKT_RST) && !strict(x, PKT_S_RST))
+        return 0; /* RFC 7323 s5.2 leaves it open */
     if (t->opts_given == 0)
         return strict(x, PKT_S_OPTS) && x->s.opts > 0 && all_differ(x);
     for (a = t->opts; a; a = a->next) {

@@ -220,6 +220,20 @@ static int set_cc(struct pkt_run *run, struct pkt_call *call)
     return pkt_done(call, 0);
 }
 
+/* Which of its TCPs a FreeBSD has: its default is meant. */
+static int set_function(struct pkt_run *run, struct pkt_call *call)
+{
+    const struct pkt_expr *v = call->arg[3];
+    const struct pkt_expr *name = pkt_member(v, "function_set_name", 0);
+    if (name == NULL)
+        name = pkt_only(v);
+    if (name == NULL || name->kind != PKT_STRING ||
+        strcmp(name->s, "freebsd") != 0)
+        pkt_skip(run, "TCP_FUNCTION_BLK %s",
+                 name != NULL && name->kind == PKT_STRING ? name->s : "");
+    return pkt_done(call, 0);
+}
+
 static int set_key(struct pkt_run *run, struct pkt_call *call)
 {
     const struct pkt_expr *v = pkt_only(call->arg[3]);
@@ -282,6 +296,12 @@ static int set_number(struct pkt_run *run, struct pkt_call *call,
     *field(s, o) = v;
     if (o->at == offsetof(struct pkt_sockopts, quickack) && s->c != NULL)
         (void)tcpsm_set(s->c, TCPSM_SET_QUICKACK, v & 1 ? 16 : 0);
+    if (o->at == offsetof(struct pkt_sockopts, nodelay) && v &&
+        s->o.cork > 0 && s->c != NULL) {
+        /* As Linux: what waits goes, and the cork holds what comes. */
+        s->o.cork = 0;
+        s->recork = 1;
+    }
     pkt_sock_apply(run, s);
     if (strcmp(o->name, "TCP_MAXSEG") == 0 ||
         strcmp(o->name, "TCP_FASTOPEN") == 0 ||
@@ -311,6 +331,8 @@ static int call_set(struct pkt_run *run, struct pkt_call *call)
         return set_cc(run, call);
     if (is(level, number, TCP, "TCP_FASTOPEN_KEY"))
         return set_key(run, call);
+    if (is(level, number, TCP, "TCP_FUNCTION_BLK"))
+        return set_function(run, call);
     if (ignores(level, number))
         return pkt_done(call, 0);
     if (is(level, number, SOCKET, "SO_ERROR") ||
@@ -400,6 +422,8 @@ static int get_key(struct pkt_run *run, struct pkt_call *call)
 {
     const struct pkt_expr *v = pkt_only(call->arg[3]);
     const struct pkt_sockopts *o = &call->s->o;
+    if (o->key_len == 0) /* the configuration's */
+        return pkt_done(call, 0);
     if (v != NULL && v->kind == PKT_STRING &&
         (v->n != (size_t)o->key_len ||
          memcmp(v->s, o->key, (size_t)o->key_len) != 0))

@@ -215,6 +215,8 @@ int pkt_settle(struct pkt_run *run)
     }
     if (run->verdict.kind == PKT_OK)
         check(run);
+    if (run->conf.no_tlp && run->counters.loss_probes > 0)
+        pkt_skip(run, "sysctl net.ipv4.tcp_early_retrans=0");
     return run->verdict.kind;
 }
 
@@ -372,16 +374,40 @@ static int set_up(struct pkt_run *run)
     return PKT_OK;
 }
 
+/* Is there a packet or a call after this event; a socket() call? */
+static void what_follows(const struct pkt_run *run, int *more, int *sockets)
+{
+    const struct pkt_event *e;
+
+    *more = *sockets = 0;
+    for (e = run->event->next; e; e = e->next) {
+        *more |= e->kind == PKT_PACKET || e->kind == PKT_SYSCALL;
+        *sockets |=
+            e->kind == PKT_SYSCALL && strcmp(e->call->name, "socket") == 0;
+    }
+}
+
+/* What comes too late to have its effect is not passed over in silence; but
+   at the end scripts put things back. */
 static int command(struct pkt_run *run, const char *text)
 {
+    struct pkt_conf before;
+    int more, sockets;
     unsigned n;
 
     if (sscanf(text, " peer %u", &n) == 1) {
         pkt_wire_peer(run, n);
         return PKT_OK;
     }
-    return pkt_conf_command(&run->conf, text, run->event->line,
-                            &run->verdict);
+    memcpy(&before, &run->conf, sizeof before);
+    pkt_conf_command(&run->conf, text, run->event->line, &run->verdict);
+    what_follows(run, &more, &sockets);
+    if (run->is_up && more &&
+        (memcmp(&before.stack, &run->conf.stack, sizeof before.stack) != 0 ||
+         (run->map != NULL && !sockets &&
+          memcmp(&before, &run->conf, sizeof before) != 0)))
+        pkt_skip(run, "%s (too late)", text);
+    return run->verdict.kind;
 }
 
 /* The window of an event, in script time. */

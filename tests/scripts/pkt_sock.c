@@ -453,6 +453,16 @@ static int nagle(struct pkt_run *run, struct pkt_sock *s)
     return off;
 }
 
+/* What was to go has gone: the cork is back. */
+static void recork(struct pkt_run *run, struct pkt_sock *s)
+{
+    if (!s->recork)
+        return;
+    s->recork = 0;
+    s->o.cork = 1;
+    pkt_sock_apply(run, s);
+}
+
 /* A connection of ours, new: what a configuration cannot say. */
 static void adopt(struct pkt_run *run, struct pkt_sock *s, tcpsm_conn *c)
 {
@@ -1167,6 +1177,7 @@ int pkt_sock_progress(struct pkt_run *run)
         for (s = run->sockets->all; s != NULL; s = s->next)
             if (!s->is_epoll) {
                 pkt_sock_look(run, s);
+                recork(run, s);
                 turn |= nagle(run, s);
                 turn |= flush(run, s);
             }
@@ -1495,6 +1506,15 @@ static int call_close(struct pkt_run *run, struct pkt_call *call)
     return pkt_done(call, 0);
 }
 
+/* Names are not compared. */
+static int call_name(struct pkt_run *run, struct pkt_call *call)
+{
+    (void)run;
+    if (strcmp(call->sys->name, "getpeername") == 0 && pkt_sock_dead(call->s))
+        return pkt_errs(call, PKT_ENOTCONN);
+    return pkt_done(call, 0);
+}
+
 /* ---- all calls -------------------------------------------------------------- */
 
 static const char *const skipped[] = {
@@ -1509,10 +1529,11 @@ static int by_name(struct pkt_run *run, struct pkt_call *call)
         const char *name;
         int (*start)(struct pkt_run *, struct pkt_call *);
     } calls[] = {
-        {"bind", call_bind},       {"listen", call_listen},
-        {"accept", call_accept},   {"accept4", call_accept},
-        {"connect", call_connect}, {"shutdown", call_shutdown},
-        {"close", call_close},
+        {"bind", call_bind},        {"listen", call_listen},
+        {"accept", call_accept},    {"accept4", call_accept},
+        {"connect", call_connect},  {"shutdown", call_shutdown},
+        {"close", call_close},      {"getsockname", call_name},
+        {"getpeername", call_name},
     };
     int64_t fd;
     size_t i;

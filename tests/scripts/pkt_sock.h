@@ -135,6 +135,7 @@ struct pkt_sock {
         PKT_CONNECTED
     } phase;
     int fo_waiting;  /* TCP_FASTOPEN_CONNECT: the first write connects */
+    int recork;      /* TCP_NODELAY took the cork off, for a moment */
     int nagle_off;   /* tcpsm's, at the moment */
     int shut;        /* 1: to read; 2: to write */
     int fin;         /* the peer's FIN is in */
