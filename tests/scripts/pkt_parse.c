@@ -10,8 +10,16 @@
      event    time (packet | call | `command` | %{ code }%)
      time     [+]T  [+]T~[+]T  [+]T...[+]T  *
      packet   (< | >) [ip info] flags [A:B(N)] [ack N] [win N] [urg N]
-              [<tcp options>]
+              [<tcp option, ...>]
+              < [A:B(N)] icmp type [code] [mtu N] [A:B(N)]
+     flags    of FSRP.UEWA, a digit of 0 to 7 for the last three; or -
+     ip info  ect0 ect1 ect01 ce noecn, tos N, ttl N
+     tcp option   mss N, wscale N, sackOK, sack A:B ..., TS val N ecr N, nop,
+              eol, FO [HEX], FOEXP [HEX], ECN e0b N ceb N e1b N (or the other
+              way round), md5 [HEX], and ours, for what has no name, or is
+              malformed: 0xKIND [0xDATA], raw 0xBYTES
      call     NAME(expr, ...) [= expr [ERRNO] [(remark)]]
+     expr     1 0x1F "text" NAME A|B [a, b] {a=b, c} f(a) ...
 
    The first thing that is wrong (a failure) or unknown (a skip) ends the
    reading, by longjmp. */
