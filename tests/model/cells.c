@@ -99,7 +99,7 @@ static void print_cell(FILE *f, unsigned number, const row *r, ref_seg *s,
     ref_view a, b;
     int moved;
 
-    after = tw.r;
+    ref_copy(&after, &tw.r);
     after.signals = 0;
     ref_segment(&after, s, &o);
     ref_look(&tw.r, &a);

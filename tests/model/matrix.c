@@ -59,8 +59,7 @@ static void cell(const row *r, uint32_t flags, const place *seq,
         return;
     }
     /* What was held is there when the gap is filled. */
-    if (memcmp(tw.r.have, saved->r.have, sizeof tw.r.have) != 0 ||
-        tw.r.fin_have) {
+    if (!ref_same_text(&tw.r, &saved->r) || tw.r.fin_have) {
         tw.now += 1000;
         memset(&s, 0, sizeof s);
         s.flags = REF_ACK;
@@ -97,7 +96,7 @@ static void all_cells(int state, const char *variant, uint8_t family,
             for (k = 0; k < c.seqs; k++)
                 for (a = 0; a < c.acks; a++) {
                     cell(r, f, &c.seq[k], &c.ack[a], cell_len(l), &saved);
-                    memcpy(&tw, &saved, sizeof tw);
+                    model_restore(&saved);
                 }
         }
     if (failures)
@@ -279,7 +278,7 @@ static void timestamps(void (*make)(void))
                     s.has_ts = t < 3;
                     s.tsval = t < 3 ? MODEL_TS + (uint32_t)offs[t] : 0;
                     model_must(model_segment(&s, 0));
-                    memcpy(&tw, &saved, sizeof tw);
+                    model_restore(&saved);
                 }
     }
 }

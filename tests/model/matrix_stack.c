@@ -235,7 +235,7 @@ static void all_cells(int state, void (*make)(void), uint8_t family,
                                ref_state_name(state), model_flags(f),
                                c.seq[k].base, c.seq[k].off, c.ack[a].base,
                                c.ack[a].off, s.len, why);
-                    memcpy(&tw, &saved, sizeof tw);
+                    model_restore(&saved);
                     memcpy(block, kept, block_size);
                 }
         }

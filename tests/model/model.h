@@ -400,7 +400,7 @@ MODEL_FN int model_outcome(const permit_case *k, outcome *o)
     uint32_t i;
 
     s = *k->seg;
-    memcpy(&o->r, k->before, sizeof o->r);
+    ref_copy(&o->r, k->before);
     for (i = 0; i < mx.used_n; i++)
         if (permits[mx.used[i]].before &&
             !permits[mx.used[i]].before(k, &o->r, &s))
@@ -496,7 +496,8 @@ MODEL_FN const char *model_judge(const permit_case *k)
     (void)model_outcome(k, &first);
     mx.clause = first.list.clause;
     mx.steps++;
-    memcpy(&good, &first, sizeof good);
+    ref_copy(&good.r, &first.r);
+    good.list = first.list;
     why = model_fits(k, &good, &used);
     if (why &&
         !model_permitted(k, PERMIT_REWRITES, MODEL_DEPTH, &good, &used)) {
@@ -509,7 +510,7 @@ MODEL_FN const char *model_judge(const permit_case *k)
             tw.answered = tw.now, tw.answers = 0;
         tw.answers++;
     }
-    memcpy(&tw.r, &good.r, sizeof tw.r);
+    ref_copy(&tw.r, &good.r);
     tw.r.signals = 0;
     return NULL;
 }
@@ -524,7 +525,7 @@ MODEL_FN const char *model_compare(const ref_seg *s, int stack)
     for (i = 0; i < mx.outs; i++)
         if (mx.out[i].s.flags & REF_SYN && tw.r.state != REF_SYN_RECEIVED)
             tw.r.next_iss = mx.out[i].s.seq; /* whatever it chose */
-    memcpy(&before, &tw.r, sizeof before);
+    ref_copy(&before, &tw.r);
     memset(&k, 0, sizeof k);
     k.before = &before;
     k.seg = s;
@@ -575,6 +576,23 @@ MODEL_FN const char *model_segment(const ref_seg *s, uint32_t extra)
     if (!why && tcpsm_check(&tw.c) != 0)
         why = "tcpsm_check";
     return why;
+}
+
+/* The twin as it was; what lies in the rings matters only if text came. */
+MODEL_FN void model_restore(const twin *saved)
+{
+    if (tw.r.highest != saved->r.highest ||
+        tw.r.rcv_nxt != saved->r.rcv_nxt || tw.r.irs != saved->r.irs ||
+        tw.r.state != saved->r.state)
+        memcpy(tw.rx, saved->rx, sizeof tw.rx);
+    memcpy(&tw.c, &saved->c, sizeof tw.c);
+    ref_copy(&tw.r, &saved->r);
+    tw.now = saved->now;
+    tw.irs = saved->irs;
+    tw.iss = saved->iss;
+    tw.closed = saved->closed;
+    tw.answers = saved->answers;
+    tw.answered = saved->answered;
 }
 
 /* ---- making states ---------------------------------------------------------------- */

@@ -58,7 +58,7 @@ PERMIT_FN int permit__in_other(const permit_case *k)
 
 PERMIT_FN void permit__nothing(const permit_case *k, outcome *o)
 {
-    memcpy(&o->r, k->before, sizeof o->r);
+    ref_copy(&o->r, k->before);
     memset(&o->list, 0, sizeof o->list);
 }
 
@@ -311,8 +311,7 @@ PERMIT_FN int permit_not_held(const permit_case *k, outcome *o)
     const ref_tcb *t = k->before;
 
     if (o->r.state < REF_ESTABLISHED || o->r.rcv_nxt != t->rcv_nxt ||
-        (!memcmp(o->r.have, t->have, sizeof t->have) &&
-         o->r.fin_have == t->fin_have))
+        (ref_same_text(&o->r, t) && o->r.fin_have == t->fin_have))
         return 0;
     memcpy(o->r.have, t->have, sizeof o->r.have);
     o->r.highest = t->highest;

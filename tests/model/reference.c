@@ -788,6 +788,23 @@ void ref_segment(ref_tcb *t, const ref_seg *s, ref_list *o)
 
 /* ---- 3.10.1 OPEN ------------------------------------------------------------------ */
 
+void ref_copy(ref_tcb *to, const ref_tcb *from)
+{
+    uint32_t n = to->highest > from->highest ? to->highest : from->highest;
+
+    memcpy(to, from, offsetof(ref_tcb, sent));
+    memcpy(to->sent, from->sent, from->sent_n);
+    memcpy(to->got, from->got, n);
+    memcpy(to->have, from->have, n);
+}
+
+int ref_same_text(const ref_tcb *a, const ref_tcb *b)
+{
+    uint32_t n = a->highest > b->highest ? a->highest : b->highest;
+
+    return memcmp(a->have, b->have, n) == 0;
+}
+
 void ref_init(ref_tcb *t, uint32_t rcv_buff)
 {
     memset(t, 0, sizeof *t);

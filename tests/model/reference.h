@@ -114,20 +114,16 @@ typedef struct {
     uint32_t snd_una, snd_nxt, snd_wnd, snd_up, snd_wl1, snd_wl2, iss;
     uint32_t rcv_nxt, rcv_wnd, rcv_up, irs;
     uint32_t max_snd_wnd; /* RFC 5961 */
-    /* the whole stream of each side; [0] is the octet after the SYN */
-    uint8_t sent[REF_STREAM]; /* by the user: SEND */
-    uint32_t sent_n;
-    uint8_t got[REF_STREAM];  /* text that has arrived */
-    uint8_t have[REF_STREAM]; /* 1: that octet has */
-    uint32_t highest;         /* the place after the last one that has */
-    uint32_t consumed;        /* given to the user: RECEIVE */
-    uint32_t rcv_buff;        /* octets that may wait for the user */
-    int closing;              /* CLOSE was called */
-    int fin_sent;             /* it is the octet ISS+1+sent_n */
-    int fin_have;             /* a FIN waits for the text before it */
-    uint32_t fin_at;          /* its sequence number */
-    int fin_rcvd;             /* RCV.NXT is beyond it */
-    int urgent;               /* urgent mode: RCV.UP is ahead of consumed */
+    uint32_t sent_n;      /* octets SENT by the user */
+    uint32_t highest;     /* the place after the last one that has */
+    uint32_t consumed;    /* given to the user: RECEIVE */
+    uint32_t rcv_buff;    /* octets that may wait for the user */
+    int closing;          /* CLOSE was called */
+    int fin_sent;         /* it is the octet ISS+1+sent_n */
+    int fin_have;         /* a FIN waits for the text before it */
+    uint32_t fin_at;      /* its sequence number */
+    int fin_rcvd;         /* RCV.NXT is beyond it */
+    int urgent;           /* urgent mode: RCV.UP is ahead of consumed */
     int snd_urg;
     int rst_due;         /* ABORT was called: <SEQ=SND.NXT><CTL=RST> */
     uint32_t time_waits; /* how often 2 MSL was started */
@@ -136,7 +132,18 @@ typedef struct {
     int want_ts, ts_on;
     uint32_t ts_recent, last_ack_sent;
     uint32_t next_iss; /* for a SYN that comes to LISTEN */
+    /* the whole stream of each side; [0] is the octet after the SYN. Last,
+       for ref_copy. */
+    uint8_t sent[REF_STREAM]; /* by the user: SEND */
+    uint8_t got[REF_STREAM];  /* text that has arrived */
+    uint8_t have[REF_STREAM]; /* 1: that octet has */
 } ref_tcb;
+
+/* *to = *from, of the streams only what there is. *to has been one before, or
+   is zeroed. */
+void ref_copy(ref_tcb *to, const ref_tcb *from);
+/* Has the same text arrived? */
+int ref_same_text(const ref_tcb *, const ref_tcb *);
 
 /* CLOSED, without a stream. rcv_buff <= REF_STREAM */
 void ref_init(ref_tcb *, uint32_t rcv_buff);
