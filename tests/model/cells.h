@@ -16,7 +16,7 @@ typedef struct {
     int kernel; /* a kernel can be brought there */
 } row;
 
-/* ---- the rows -------------------------------------------------------------------- */
+/* ---- the rows ----------------------------------------------------------- */
 
 MODEL_FN void row_closed(void)
 {
@@ -298,7 +298,7 @@ MODEL_FN void row_make(const row *r, uint8_t family, uint32_t iss,
         FAIL("the row is in %s", ref_state_name(tw.r.state));
 }
 
-/* ---- the columns ------------------------------------------------------------------ */
+/* ---- the columns -------------------------------------------------------- */
 
 /* A place: a name of one of our variables, and how far from it */
 typedef struct {

@@ -20,7 +20,7 @@ static uint32_t roll(uint32_t n)
     return (uint32_t)(dice >> 32) % n;
 }
 
-/* ---- segments ------------------------------------------------------------------ */
+/* ---- segments ----------------------------------------------------------- */
 
 /* Mostly what moves the connection on, so that all states are seen. */
 static ref_seg throw_segment(uint32_t ts_clock)
@@ -87,7 +87,7 @@ static void tell(const char *what, int n)
                (int)(tw.r.rcv_nxt - tw.irs), tw.r.rcv_wnd);
 }
 
-/* ---- calls ---------------------------------------------------------------------- */
+/* ---- calls -------------------------------------------------------------- */
 
 static const char *read_some(uint32_t n)
 {
@@ -154,7 +154,7 @@ static const char *call(void)
     }
 }
 
-/* ---- a walk ---------------------------------------------------------------------- */
+/* ---- a walk ------------------------------------------------------------- */
 
 static const char *walk(uint64_t seed, int *step)
 {
@@ -238,7 +238,7 @@ TEST(random_walks_beside_the_reference)
                ref_state_name((int)s), seen[s]);
 }
 
-/* ---- the reference alone ------------------------------------------------------------ */
+/* ---- the reference alone ------------------------------------------------ */
 
 static void carry(ref_tcb *from, ref_tcb *to, ref_list *o, int depth)
 {

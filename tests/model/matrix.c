@@ -150,7 +150,7 @@ ROW(last_ack, REF_LAST_ACK, "none")
 ROW(last_ack_in_flight, REF_LAST_ACK, "flight")
 ROW(time_wait, REF_TIME_WAIT, "none")
 
-/* ---- the differences that no cell shows ------------------------------------ */
+/* ---- the differences that no cell shows --------------------------------- */
 
 static void plain_row(void (*make)(void))
 {
@@ -315,7 +315,7 @@ TEST(ecn_bits_in_answer_to_a_syn)
     }
 }
 
-/* ---- user calls (3.10.2 to 3.10.6) ------------------------------------------- */
+/* ---- user calls (3.10.2 to 3.10.6) -------------------------------------- */
 
 /* 3.10.5: a reset, where there is somebody to reset; CLOSED in any case. */
 TEST(abort_in_every_state)
@@ -378,7 +378,7 @@ TEST(close_in_every_state)
     }
 }
 
-/* ---- the table of permitted differences -------------------------------------- */
+/* ---- the table of permitted differences --------------------------------- */
 
 TEST(permitted_differences_are_each_used)
 {

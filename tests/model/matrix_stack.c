@@ -16,7 +16,7 @@ static size_t block_size;
 static unsigned long cells, failures;
 static uint32_t news; /* what the owner was told */
 
-/* ---- the twin's other half ------------------------------------------------------ */
+/* ---- the twin's other half ---------------------------------------------- */
 
 static void stack_drain(void)
 {
@@ -111,7 +111,7 @@ static void stack_in(unsigned flags, uint32_t seq, uint32_t ack)
     model_must(stack_segment(&s, 0));
 }
 
-/* ---- the rows --------------------------------------------------------------------- */
+/* ---- the rows ----------------------------------------------------------- */
 
 static void stack_start(uint8_t family, uint32_t irs)
 {
@@ -196,7 +196,7 @@ static void stack_time_wait(void)
     stack_ask_window();
 }
 
-/* ---- the cells ---------------------------------------------------------------------- */
+/* ---- the cells ---------------------------------------------------------- */
 
 static void all_cells(int state, void (*make)(void), uint8_t family,
                       uint32_t irs)

@@ -73,7 +73,7 @@ typedef struct {
 
 static model_context mx;
 
-/* ---- bytes ------------------------------------------------------------------- */
+/* ---- bytes -------------------------------------------------------------- */
 
 /* The octet with this number of either stream */
 MODEL_FN uint8_t model_byte(int ours, uint32_t at)
@@ -107,7 +107,7 @@ MODEL_FN const char *model_flags(uint32_t f)
     return p;
 }
 
-/* ---- in and out of tcpsm ------------------------------------------------------ */
+/* ---- in and out of tcpsm ------------------------------------------------ */
 
 MODEL_FN uint32_t model_build(uint8_t *b, const ref_seg *s, uint32_t extra)
 {
@@ -279,7 +279,7 @@ MODEL_FN void permit_hit(const char *id)
         permits[i].hits += !strcmp(permits[i].id, id);
 }
 
-/* ---- does tcpsm's answer fit an outcome? --------------------------------------- */
+/* ---- does tcpsm's answer fit an outcome? -------------------------------- */
 
 /* Behind a window that shrank an ACK may say its edge: ack-seq. A SYN needs
    no window. */
@@ -595,7 +595,7 @@ MODEL_FN void model_restore(const twin *saved)
     tw.answered = saved->answered;
 }
 
-/* ---- making states ---------------------------------------------------------------- */
+/* ---- making states ------------------------------------------------------ */
 
 /* What went out by itself, or after a call: the reference must agree. */
 MODEL_FN const char *model_settle(void)

@@ -539,7 +539,7 @@ PERMIT_FN int permit_malformed(const permit_case *k, outcome *o)
     return 1;
 }
 
-/* ---- the table ------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------- */
 
 /* The first five are the comparison's own: see model.h. */
 enum {

@@ -36,7 +36,7 @@ static uint32_t seg_len(const ref_seg *s)
     return s->len + ((s->flags & REF_SYN) != 0) + ((s->flags & REF_FIN) != 0);
 }
 
-/* ---- what is said in answer ---------------------------------------------- */
+/* ---- what is said in answer --------------------------------------------- */
 
 static void say(ref_list *o, uint32_t seq, uint32_t ack, unsigned flags)
 {
@@ -82,7 +82,7 @@ static void say_reset(const ref_seg *s, ref_list *o)
         say(o, 0, s->seq + seg_len(s), REF_RST | REF_ACK);
 }
 
-/* ---- pieces of state ------------------------------------------------------ */
+/* ---- pieces of state ---------------------------------------------------- */
 
 static int synchronized_state(int state)
 {
@@ -161,7 +161,7 @@ static void set_window(ref_tcb *t, const ref_seg *s, uint32_t seq)
         t->max_snd_wnd = s->wnd;
 }
 
-/* ---- 3.10.7.1 CLOSED ------------------------------------------------------- */
+/* ---- 3.10.7.1 CLOSED ---------------------------------------------------- */
 
 static void in_closed(const ref_seg *s, ref_list *o)
 {
@@ -174,7 +174,7 @@ static void in_closed(const ref_seg *s, ref_list *o)
     say_reset(s, o);
 }
 
-/* ---- 3.10.7.2 LISTEN ------------------------------------------------------- */
+/* ---- 3.10.7.2 LISTEN ---------------------------------------------------- */
 
 /* "any other control or text should be queued for processing later" */
 static void queue_text(ref_tcb *t, const ref_seg *s)
@@ -235,7 +235,7 @@ static void in_listen(ref_tcb *t, const ref_seg *s, ref_list *o)
        segment and return." */
 }
 
-/* ---- 3.10.7.4, the steps that others share ---------------------------------- */
+/* ---- 3.10.7.4, the steps that others share ------------------------------ */
 
 /* "Sixth, check the URG bit" */
 static void check_urg(ref_tcb *t, const ref_seg *s)
@@ -388,7 +388,7 @@ static void established(ref_tcb *t, ref_list *o)
     (void)absorb(t, o);
 }
 
-/* ---- 3.10.7.3 SYN-SENT -------------------------------------------------------- */
+/* ---- 3.10.7.3 SYN-SENT -------------------------------------------------- */
 
 static void in_syn_sent(ref_tcb *t, const ref_seg *s, ref_list *o)
 {
@@ -463,7 +463,7 @@ static void in_syn_sent(ref_tcb *t, const ref_seg *s, ref_list *o)
        and return." */
 }
 
-/* ---- 3.10.7.4 the other states -------------------------------------------------- */
+/* ---- 3.10.7.4 the other states ------------------------------------------ */
 
 /* RCV.NXT =< x < RCV.NXT+RCV.WND */
 static int in_window(const ref_tcb *t, uint32_t x)
@@ -786,7 +786,7 @@ void ref_segment(ref_tcb *t, const ref_seg *s, ref_list *o)
     }
 }
 
-/* ---- 3.10.1 OPEN ------------------------------------------------------------------ */
+/* ---- 3.10.1 OPEN -------------------------------------------------------- */
 
 void ref_copy(ref_tcb *to, const ref_tcb *from)
 {
@@ -836,7 +836,7 @@ int ref_open(ref_tcb *t, int active, uint32_t iss, ref_list *o)
     return REF_OK;
 }
 
-/* ---- 3.10.2 SEND ------------------------------------------------------------------- */
+/* ---- 3.10.2 SEND -------------------------------------------------------- */
 
 int ref_send(ref_tcb *t, const void *p, uint32_t len, int urgent)
 {
@@ -872,7 +872,7 @@ int ref_send(ref_tcb *t, const void *p, uint32_t len, int urgent)
     }
 }
 
-/* ---- 3.10.3 RECEIVE ------------------------------------------------------------------ */
+/* ---- 3.10.3 RECEIVE ----------------------------------------------------- */
 
 int ref_receive(ref_tcb *t, void *p, uint32_t cap)
 {
@@ -905,7 +905,7 @@ int ref_receive(ref_tcb *t, void *p, uint32_t cap)
     return (int)n;
 }
 
-/* ---- 3.10.4 CLOSE --------------------------------------------------------------------- */
+/* ---- 3.10.4 CLOSE ------------------------------------------------------- */
 
 int ref_close(ref_tcb *t)
 {
@@ -949,7 +949,7 @@ int ref_close(ref_tcb *t)
     }
 }
 
-/* ---- 3.10.5 ABORT --------------------------------------------------------------------- */
+/* ---- 3.10.5 ABORT ------------------------------------------------------- */
 
 int ref_abort(ref_tcb *t, ref_list *o)
 {
@@ -982,14 +982,14 @@ int ref_abort(ref_tcb *t, ref_list *o)
     return REF_OK;
 }
 
-/* ---- 3.10.6 STATUS -------------------------------------------------------------------- */
+/* ---- 3.10.6 STATUS ------------------------------------------------------ */
 
 int ref_status(const ref_tcb *t)
 {
     return t->state == REF_CLOSED ? REF_E_NOT_OPEN : t->state;
 }
 
-/* ---- 3.10.8 timeouts ------------------------------------------------------------------- */
+/* ---- 3.10.8 timeouts ---------------------------------------------------- */
 
 void ref_timeout(ref_tcb *t, int which, ref_list *o)
 {
@@ -1031,7 +1031,7 @@ void ref_timeout(ref_tcb *t, int which, ref_list *o)
     }
 }
 
-/* ---- what goes out ---------------------------------------------------------------------- */
+/* ---- what goes out ------------------------------------------------------ */
 
 static int may_send_text(int state)
 {
@@ -1160,7 +1160,7 @@ unsigned ref_take(ref_tcb *t)
     return was;
 }
 
-/* ---- comparing --------------------------------------------------------------------------- */
+/* ---- comparing ---------------------------------------------------------- */
 
 void ref_look(const ref_tcb *t, ref_view *v)
 {
