@@ -219,6 +219,9 @@ static int opt_tick(struct pkt_conf *c, const char *value)
 {
     if (pkt_conf_range(value, 0, 10000000, &c->ts_tick_us))
         return -1;
+    /* Ours is a millisecond; another one is another stack's habit. */
+    if (c->ts_tick_us != 1000 && strcmp(c->profile, "tcpsm") != 0)
+        c->ts_tick_us = 0;
     if (c->ts_tick_us)
         c->strict |= PKT_S_TSVAL;
     else

@@ -167,6 +167,8 @@ TEST(options)
     CHECK(!(conf.strict & PKT_S_TSVAL));
     CHECK_EQ(set("tcp_ts_tick_usecs", "1000"), PKT_OK);
     CHECK(conf.strict & PKT_S_TSVAL);
+    CHECK_EQ(set("tcp_ts_tick_usecs", "10000"), PKT_OK);
+    CHECK_EQ(conf.ts_tick_us, 10000);
     CHECK_EQ(set("remote_isn", "0xFFFFFFF0"), PKT_OK);
     CHECK_EQ(conf.remote_isn, 0xFFFFFFF0);
     CHECK(conf.remote_isn_given);
@@ -186,6 +188,16 @@ TEST(options)
     }
     CHECK_EQ(set("udp_encaps", "tcp"), PKT_SKIP);
     CHECK_STR(verdict.what, "option --udp_encaps");
+}
+
+TEST(options_of_other_stacks)
+{
+    fresh("linux");
+    CHECK_EQ(set("tcp_ts_tick_usecs", "1000"), PKT_OK);
+    CHECK(conf.strict & PKT_S_TSVAL);
+    CHECK_EQ(set("tcp_ts_tick_usecs", "4000"), PKT_OK);
+    CHECK(!(conf.strict & PKT_S_TSVAL));
+    CHECK_EQ(conf.ts_tick_us, 0);
 }
 
 TEST(sysctls_that_configure)
