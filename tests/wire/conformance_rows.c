@@ -207,3 +207,62 @@ TEST(RFC9438_10_timeout_in_a_stage)
     CHECKF(stream_info().cwnd <= begin + 8 * 600, "%u to %u", begin,
            stream_info().cwnd);
 }
+
+static const tcpsm_cc reno = TCPSM_CC_BUILT_IN(TCPSM_CC_NEWRENO);
+
+/* RFC5681-16: the loss of a retransmission lowers both, cwnd and ssthresh. */
+TEST(RFC5681_16_ssthresh_is_lowered_twice)
+{
+    uint32_t k;
+
+    START();
+    w.cfg.cc = &reno;
+    OPENED("mss 1000 win 65535");
+    SEND(60000);
+    FLIGHT(1, 10, 1000);
+    for (k = 0; k < 3; k++)
+        IN("A 1 ack 1");
+    stream_drain();
+    CHECK_EQ(stream_info().ssthresh, 5000);
+    while (COUNT(timeouts) == 0) {
+        w.p.now = tcpsm_deadline(w.c);
+        stream_drain();
+    }
+    CHECK_EQ(stream_info().cwnd, 1000);
+    CHECK_LT(stream_info().ssthresh, 5000u);
+    CHECK_GE(stream_info().ssthresh, 2000u);
+}
+
+/* RFC5681-6: after the first slow start two segments at most for an ACK,
+   however many it covers (RFC 9406 s4.3, RFC 3465 s2.3); in it eight. */
+TEST(RFC5681_6_an_ack_of_many_segments)
+{
+    uint32_t k;
+
+    START();
+    w.cfg.cc = &reno;
+    w.cfg.initial_segments = 12;
+    OPENED("mss 1000 win 65535");
+    SEND(60000);
+    FLIGHT(1, 12, 1000);
+    AT(0.1);
+    IN("A 1 ack 12001"); /* twelve */
+    CHECK_EQ(stream_info().cwnd, 12000 + 8000);
+    stream_drain();
+    for (k = 0; k < 3; k++)
+        IN("A 1 ack 12001");
+    CHECK_EQ(stream_info().ssthresh, 10000);
+    stream_drain();
+    INF("A 1 ack %u", stream_info().snd_nxt - w.iss);
+    CHECK_EQ(stream_info().in_recovery, 0);
+    CHECK_LE(stream_info().cwnd, 4000u); /* 6582 s3.2 (3): slow start */
+    while (stream_info().cwnd < 5000) {
+        stream_drain();
+        INF("A 1 ack %u", stream_info().snd_una - w.iss + 1000);
+    }
+    stream_drain();
+    k = stream_info().cwnd;
+    CHECK_LE(k + 2000, stream_info().ssthresh);
+    INF("A 1 ack %u", stream_info().snd_una - w.iss + 4000);
+    CHECK_EQ(stream_info().cwnd, k + 2000);
+}
