@@ -240,7 +240,25 @@ function shown(id,    t, n, i, s, file, name, m, last) {
     return s
 }
 
+# What is asked for and not done: in short, before all the tables.
+function noes(    i, id, n) {
+    print "| id | what | why not |"
+    print "|---|---|---|"
+    for (i = 1; i <= rows; i++) {
+        id = row[i]
+        if (yes[id] != "no" || kind[id] == "NOTE" ||
+            strength[id] !~ /^(MUST|SHOULD|RECOMMENDED)/)
+            continue
+        n++
+        print "| " id " | " strength[id] ": " requirement[id] " | " \
+            because[id] " |"
+    }
+    return n
+}
+
 function table(what,    i, id, n) {
+    if (what == "no")
+        return noes()
     if (what == "NOTE") {
         print "| statement | is it so? | shown by |"
         print "|---|---|---|"
