@@ -232,6 +232,13 @@ enum { /* strict fields, by name for --strict: all, none, a,b,-c */
        PKT_S_ALL = 16383
 };
 
+/* How the RTO is made of SRTT and RTTVAR. */
+enum {
+    PKT_RTO_RFC,   /* max(min, SRTT + 4 RTTVAR) */
+    PKT_RTO_LINUX, /* SRTT + max(min, 4 RTTVAR) */
+    PKT_RTO_BSD    /* max(min, SRTT + 4 RTTVAR) + slop */
+};
+
 struct pkt_conf {
     const char *profile;  /* tcpsm linux freebsd */
     uint32_t strict;      /* PKT_S_* */
@@ -248,7 +255,10 @@ struct pkt_conf {
     tcpsm_config tcp;                    /* from the profile, then sysctls */
     tcpsm_stack_config stack;            /* its .conn is filled in from tcp */
     uint32_t rcvbuf, sndbuf;             /* default rings, bytes */
-    int quickacks;   /* the first n ACKs are not delayed */
+    int quickacks;         /* the first n ACKs are not delayed */
+    int rto_form;          /* PKT_RTO_* */
+    uint32_t rto_least_us; /* min of these; 0: tcp.rto_min_us */
+    uint32_t rto_slop_us;
     int nagle_small; /* Minshall's: only small segments wait for each other */
     int fastopen_client, fastopen_server; /* bits of tcp_fastopen */
     int nonlocal_bind;                    /* and what else sysctls may say */

@@ -31,7 +31,7 @@ uint32_t pkt_conf_tries_ms(uint32_t n, uint32_t first)
     return sum < 4000000000u ? (uint32_t)sum : 4000000000u;
 }
 
-/* The addresses and the MTU follow from other options. */
+/* Addresses, the MTU and the RTO's minimum follow from other options. */
 void pkt_conf_derive(struct pkt_conf *c)
 {
     static const uint8_t local6[16] = {
@@ -45,6 +45,8 @@ void pkt_conf_derive(struct pkt_conf *c)
     if (!c->remote_given)
         memcpy(c->remote_ip, c->ip_version == 6 ? remote6 : remote4, 16);
     c->tcp.mtu = (uint16_t)c->mtu;
+    if (c->rto_least_us + c->rto_slop_us)
+        c->tcp.rto_min_us = c->rto_least_us + c->rto_slop_us;
 }
 
 static void profile_linux(struct pkt_conf *c)
@@ -60,6 +62,7 @@ static void profile_linux(struct pkt_conf *c)
     c->tcp.initial_segments = 10;
     c->tcp.ack_delay_us = 40000;
     c->tcp.rto_min_us = 200000;
+    c->rto_form = PKT_RTO_LINUX;
     c->tcp.syn_limit_ms = pkt_conf_tries_ms(6, 1000);
     c->tcp.user_timeout_ms = pkt_conf_tries_ms(15, 200);
     c->tcp.challenge_limit = 255; /* as good as none */
@@ -78,7 +81,9 @@ static void profile_freebsd(struct pkt_conf *c)
     c->tcp.flags = TCPSM_NO_PROBE;
     c->tcp.initial_segments = 10;
     c->tcp.ack_delay_us = 40000;
-    c->tcp.rto_min_us = (PKT_BSD_RTO_MS + PKT_BSD_SLOP_MS) * 1000;
+    c->rto_form = PKT_RTO_BSD;
+    c->rto_least_us = 30000;
+    c->rto_slop_us = 200000;
     c->tcp.challenge_limit = 255;
 }
 

@@ -9,13 +9,10 @@
 
 #include "pkt.h"
 
-/* FreeBSD's RTO is at least 30 ms, and 200 ms of "slop" on top. */
-enum { PKT_BSD_SLOP_MS = 200, PKT_BSD_RTO_MS = 30 };
-
 /* A whole number, decimal or hexadecimal, within bounds; else -1. */
 int pkt_conf_range(const char *, int64_t min, int64_t max, int64_t *);
 int pkt_conf_int(int *out, const char *, int64_t min, int64_t max);
-/* The addresses and the MTU follow from other options. */
+/* Addresses, the MTU and the RTO's minimum follow from other options. */
 void pkt_conf_derive(struct pkt_conf *);
 /* How long Linux tries: n retransmissions at doubled intervals from `first`
    ms on, which grow no longer than two minutes. */

@@ -66,7 +66,7 @@ static int route_rto_min(struct pkt_conf *c, const char *value)
          : !strcmp(unit, "s")                ? 1e6
          : !strcmp(unit, "ms") || *unit == 0 ? 1e3
                                              : -1;
-    if (!(d >= 1000 && d <= 120e6))
+    if (!(d >= 1000 && d <= 60e6))
         return -1;
     c->tcp.rto_min_us = (uint32_t)d;
     return 0;

@@ -293,7 +293,7 @@ static int set_keep_count(struct pkt_conf *c, char *const v[], int n)
 {
     int64_t x;
     (void)n;
-    if (pkt_conf_range(v[0], 1, 255, &x))
+    if (pkt_conf_range(v[0], 2, 255, &x))
         return -1;
     c->tcp.keep_count = (uint8_t)x;
     return 0;
@@ -345,7 +345,7 @@ static int set_early_retrans(struct pkt_conf *c, char *const v[], int n)
 static int set_rto_min_us(struct pkt_conf *c, char *const v[], int n)
 {
     (void)n;
-    return duration(&c->tcp.rto_min_us, v[0], 1, 1000, 120000000);
+    return duration(&c->tcp.rto_min_us, v[0], 1, 1000, 60000000);
 }
 
 static int set_rto_max_ms(struct pkt_conf *c, char *const v[], int n)
@@ -356,22 +356,14 @@ static int set_rto_max_ms(struct pkt_conf *c, char *const v[], int n)
 
 static int set_rexmit_min(struct pkt_conf *c, char *const v[], int n)
 {
-    int64_t x;
     (void)n;
-    if (pkt_conf_range(v[0], 1, 60000, &x))
-        return -1;
-    c->tcp.rto_min_us = (uint32_t)(x + PKT_BSD_SLOP_MS) * 1000;
-    return 0;
+    return duration(&c->rto_least_us, v[0], 1000, 1, 30000000);
 }
 
 static int set_rexmit_slop(struct pkt_conf *c, char *const v[], int n)
 {
-    int64_t x;
     (void)n;
-    if (pkt_conf_range(v[0], 0, 60000, &x))
-        return -1;
-    c->tcp.rto_min_us = (uint32_t)(x + PKT_BSD_RTO_MS) * 1000;
-    return 0;
+    return duration(&c->rto_slop_us, v[0], 1000, 0, 30000000);
 }
 
 static int set_delack_ms(struct pkt_conf *c, char *const v[], int n)

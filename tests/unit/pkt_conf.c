@@ -297,8 +297,12 @@ TEST(sysctls_of_freebsd)
     CHECK_EQ(conf.tcp.keep_idle_ms, 5000);
     ok("sysctl net.inet.tcp.cc.algorithm=newreno");
     CHECK_EQ(conf.tcp.cc->id, TCPSM_CC_NEWRENO);
-    ok("sysctl net.inet.tcp.rexmit_min=100");
+    fresh("freebsd");
+    CHECK_EQ(run("sysctl net.inet.tcp.rexmit_min=100"), PKT_OK);
     CHECK_EQ(conf.tcp.rto_min_us, 300000);
+    CHECK_EQ(run("sysctl net.inet.tcp.rexmit_slop=50"), PKT_OK);
+    CHECK_EQ(conf.tcp.rto_min_us, 150000);
+    CHECK_EQ(conf.rto_form, PKT_RTO_BSD);
     ignores("sysctl net.inet.tcp.hostcache.purgenow=1");
     ignores("sysctl kern.timecounter.alloweddeviation=0");
     ignores("sysctl net.inet.icmp.icmplim=0");
@@ -382,6 +386,8 @@ TEST(what_is_skipped)
           "sysctl net.ipv4.tcp_fastopen=0x207");
     skips("sysctl -q net.ipv4.tcp_fastopen_key=1-2-3",
           "sysctl net.ipv4.tcp_fastopen_key=1-2-3");
+    skips("sysctl -q net.ipv4.tcp_keepalive_probes=1",
+          "sysctl net.ipv4.tcp_keepalive_probes=1");
     skips("sysctl -q net.ipv4.tcp_syncookies=2",
           "sysctl net.ipv4.tcp_syncookies=2");
     skips("echo 0 > /proc/sys/net/ipv4/tcp_recovery",
