@@ -40,6 +40,15 @@ MODEL_FN void row_syn_received_passive(void)
     tw.iss = tw.r.iss;
 }
 
+/* The peer's SYN offers no window: our SYN,ACK needs none. */
+MODEL_FN void row_syn_received_zero(void)
+{
+    tw.now -= 1000;
+    model_open(0);
+    model_in(REF_SYN, tw.irs, 0, 0, 0);
+    tw.iss = tw.r.iss;
+}
+
 MODEL_FN void row_syn_received_active(void)
 {
     model_open(1);
@@ -261,6 +270,7 @@ static const row rows[] = {
     {REF_SYN_SENT, "none", row_syn_sent, 1},
     {REF_SYN_RECEIVED, "passive", row_syn_received_passive, 1},
     {REF_SYN_RECEIVED, "active", row_syn_received_active, 1},
+    {REF_SYN_RECEIVED, "zero", row_syn_received_zero, 0},
     {REF_SYN_RECEIVED, "close", row_syn_received_close, 0},
     {REF_SYN_RECEIVED, "closed", row_syn_received_closed, 0},
     {REF_ESTABLISHED, "idle", row_established, 1},

@@ -1,5 +1,5 @@
 /* Every flag combination, at every place of the window, with every kind of
-   ACK, with and without text, in every state: 11 states in 29 variants. What
+   ACK, with and without text, in every state: 11 states in 30 variants. What
    must come of it is what reference.c makes of the same segment: state,
    RCV.NXT, SND.UNA, SND.WND and SND.WL1, what is to be read, what the user
    is told, and what is sent in answer. */
@@ -125,6 +125,7 @@ ROW(listen, REF_LISTEN, "none")
 ROW(syn_sent, REF_SYN_SENT, "none")
 ROW(syn_received_passive, REF_SYN_RECEIVED, "passive")
 ROW(syn_received_active, REF_SYN_RECEIVED, "active")
+ROW(syn_received_zero_window, REF_SYN_RECEIVED, "zero")
 ROW(syn_received_close_queued, REF_SYN_RECEIVED, "close")
 ROW(syn_received_closed_for_good, REF_SYN_RECEIVED, "closed")
 ROW(established, REF_ESTABLISHED, "idle")

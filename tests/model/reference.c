@@ -928,8 +928,9 @@ int ref_close(ref_tcb *t)
         t->closing = 1;
         return REF_OK;
     case REF_ESTABLISHED:
-        /* "Queue this until all preceding SENDs have been segmentized, then form
-           a FIN segment and send it. In any case, enter FIN-WAIT-1 state." */
+        /* "Queue this until all preceding SENDs have been segmentized, then
+           form a FIN segment and send it. In any case, enter FIN-WAIT-1
+           state." */
         t->closing = 1;
         t->state = REF_FIN_WAIT_1;
         return REF_OK;
@@ -968,9 +969,9 @@ int ref_abort(ref_tcb *t, ref_list *o)
     case REF_FIN_WAIT_2:
     case REF_CLOSE_WAIT:
         /* "Send a reset segment: <SEQ=SND.NXT><CTL=RST>. All queued SENDs and
-           RECEIVEs should be given "connection reset" notification; all segments
-           queued for transmission (except for the RST formed above) or
-           retransmission should be flushed." */
+           RECEIVEs should be given "connection reset" notification; all
+           segments queued for transmission (except for the RST formed above)
+           or retransmission should be flushed." */
         say(o, t->snd_nxt, 0, REF_RST);
         break;
     default:
