@@ -266,3 +266,100 @@ TEST(RFC5681_6_an_ack_of_many_segments)
     INF("A 1 ack %u", stream_info().snd_una - w.iss + 4000);
     CHECK_EQ(stream_info().cwnd, k + 2000);
 }
+
+/* RFC6298-5: it is less than the RFC's second unless asked for. */
+TEST(RFC6298_5_default_floor)
+{
+    int k, asked;
+
+    for (asked = 0; asked < 2; asked++) {
+        START();
+        w.cfg.rto_min_us = asked ? 1000000 : 0;
+        OPENED("mss 1000 win 65535");
+        for (k = 0; k < 60; k++) {
+            SEND(100);
+            stream_drain();
+            WAIT(0.001);
+            INF("A 1 ack %u", stream_info().snd_nxt - w.iss);
+        }
+        CHECK_EQ(stream_info().rto_us, asked ? 1000000 : 200000);
+    }
+}
+
+/* RFC6675-6: all blocks of an ACK count, where the table has room. */
+TEST(RFC6675_6_four_blocks)
+{
+    static uint32_t table[400];
+
+    on(TCPSM_NO_TS | TCPSM_NO_ECN | TCPSM_NO_SCALE, "S 0 mss 1460 sackok",
+       "SA 0 ack 1 mss 1000 win 65535 sackok");
+    CHECK_EQ(tcpsm_attach(w.c, TCPSM_TABLES, table, sizeof table, NULL), 0);
+    wire__touched();
+    SEND(10000);
+    FLIGHT(1, 10, 1000);
+    AT(0.2);
+    IN("A 1 ack 1 sack 1001:2001 3001:4001 5001:6001 7001:8001");
+    CHECK_EQ(stream_info().sacked, 4000);
+}
+
+/* RFC6675-13: what was SACKed counts after a timeout as well, unless the
+   first octet is among it. */
+TEST(RFC6675_13_sacks_outlive_a_timeout)
+{
+    on(TCPSM_NO_TS | TCPSM_NO_ECN | TCPSM_NO_SCALE, "S 0 mss 1460 sackok",
+       "SA 0 ack 1 mss 1000 win 65535 sackok");
+    SEND(10000);
+    FLIGHT(1, 10, 1000);
+    AT(0.2);
+    IN("A 1 ack 1 sack 5001:10001");
+    while (COUNT(timeouts) == 0) {
+        w.p.now = tcpsm_deadline(w.c);
+        stream_drain();
+    }
+    CHECK_EQ(stream_info().sacked, 5000);
+}
+
+/* RFC6675-14: what is sent again at the left edge starts the timer anew. */
+TEST(RFC6675_14_timer_starts_anew)
+{
+    START();
+    w.cfg.cc = &reno;
+    OPEN();
+    OUT("S 0 mss 1460");
+    AT(0.1);
+    IN("SA 0 ack 1 mss 1000 win 65535");
+    OUT("A 1 ack 1");
+    SEND(10000);
+    FLIGHT(1, 10, 1000);
+    DEADLINE(0.4);
+    AT(0.3);
+    IN("A 1 ack 1");
+    IN("A 1 ack 1");
+    DEADLINE(0.4);
+    IN("A 1 ack 1");
+    OUT("A 1 ack 1 len 1000");
+    DEADLINE(0.6);
+}
+
+/* RFC9438-5: a loss that a probe has repaired reduces cwnd as well, at once:
+   to 0.7. */
+TEST(RFC9438_5_a_probe_repairs)
+{
+    on(TCPSM_NO_TS | TCPSM_NO_ECN | TCPSM_NO_SCALE | TCPSM_NODELAY,
+       "S 0 mss 1460 sackok", "SA 0 ack 1 mss 1000 win 65535 sackok");
+    SEND(10000);
+    FLIGHT(1, 10, 1000);
+    AT(0.2);
+    IN("A 1 ack 9001"); /* the tenth is lost */
+    CHECK_GE(stream_info().cwnd, 10000u);
+    while (COUNT(loss_probes) == 0) {
+        w.p.now = tcpsm_deadline(w.c);
+        stream_drain();
+    }
+    SEND(1000);
+    stream_drain();
+    w.p.now += 100000;
+    IN("A 1 ack 11001"); /* and nobody speaks of a duplicate */
+    CHECK_LT(stream_info().ssthresh, 20000u);
+    CHECK_EQ(stream_info().cwnd, stream_info().ssthresh);
+}
