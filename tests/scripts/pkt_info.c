@@ -219,7 +219,6 @@ static void segment(struct pkt_run *run, struct track *k, int inbound,
             k->bytes_sent = k->data_segs_out = 0;
         }
     }
-    acked(k, get32(p + 8));
     options(k, p + 20, hdr - 20, 1);
 }
 
@@ -264,13 +263,31 @@ void pkt_info_seen(struct pkt_run *run, int inbound, const uint8_t *d,
     segment(run, k, inbound, d + hdr, len - hdr);
 }
 
-uint32_t pkt_info_least(struct pkt_run *run, tcpsm_conn *c)
+/* What tcpsm believes to be acknowledged: not every ACK is acceptable. */
+static struct track *track_of(struct pkt_run *run, const tcpsm_conn *c)
 {
-    const struct track *k;
+    struct tcpsm_info i;
+    struct track *k;
     tcpsm_tuple t;
-    uint32_t i, least = UINT32_MAX;
+    uint32_t n;
     tcpsm_name(c, &t);
     k = find(run, &t, 0);
+    if (k == NULL)
+        return NULL;
+    tcpsm_status(c, &i);
+    if (i.state != TCPSM_CLOSED)
+        acked(k, i.snd_una);
+    for (n = 0; n < k->n && i.sacked == 0; n++) {
+        k->delivered -= k->seg[n].sacked;
+        k->seg[n].sacked = 0; /* reneged, or never believed */
+    }
+    return k;
+}
+
+uint32_t pkt_info_least(struct pkt_run *run, tcpsm_conn *c)
+{
+    const struct track *k = track_of(run, c);
+    uint32_t i, least = UINT32_MAX;
     for (i = 0; k != NULL && i < k->n; i++)
         if (k->seg[i].text != 0 && k->seg[i].text < least)
             least = k->seg[i].text;
@@ -436,15 +453,13 @@ int pkt_info_field(struct pkt_run *run, tcpsm_conn *c, const char *name,
     struct tcpsm_info i;
     const struct track *k;
     struct track none;
-    tcpsm_tuple t;
     int64_t acked_bytes, received;
     memset(&i, 0, sizeof i);
     memset(&none, 0, sizeof none);
     k = &none;
     if (c != NULL) {
         tcpsm_status(c, &i);
-        tcpsm_name(c, &t);
-        k = find(run, &t, 0);
+        k = track_of(run, c);
         if (k == NULL)
             k = &none;
     }

@@ -416,8 +416,10 @@ void pkt_sock_apply(struct pkt_run *run, struct pkt_sock *s)
         set(s, TCPSM_SET_MSL, o->linger2 * 500);
     if (o->rto_max_ms > 0)
         set(s, TCPSM_SET_RTO_MAX, o->rto_max_ms);
-    if (o->rto_min_us > 0)
+    if (o->rto_min_us > 0) {
         set(s, TCPSM_SET_RTO_MIN, o->rto_min_us);
+        s->rto_min = 0;
+    }
     if (o->delack_max_us > 0)
         set(s, TCPSM_SET_ACK_DELAY, o->delack_max_us);
     if (o->linger_on == 1 && o->linger_s == 0)
@@ -453,6 +455,34 @@ static int nagle(struct pkt_run *run, struct pkt_sock *s)
     return off;
 }
 
+/* Linux's RTO is SRTT + max(min, 4 RTTVAR), FreeBSD's is max(min, SRTT +
+   4 RTTVAR) and a slop on top; tcpsm's max(min, SRTT + 4 RTTVAR) becomes
+   theirs by the minimum. */
+static void tune_rto(struct pkt_run *run, struct pkt_sock *s)
+{
+    const struct pkt_conf *f = &run->conf;
+    struct tcpsm_info i;
+    uint32_t min =
+        s->o.rto_min_us > 0 ? (uint32_t)s->o.rto_min_us : f->tcp.rto_min_us;
+    if (s->c == NULL || f->rto_form == PKT_RTO_RFC || pkt_sock_dead(s))
+        return;
+    tcpsm_status(s->c, &i);
+    if (i.srtt_us == 0)
+        return;
+    if (f->rto_form == PKT_RTO_LINUX) {
+        min += i.srtt_us;
+    } else {
+        min = i.srtt_us + 4 * i.rttvar_us;
+        if (min < f->rto_least_us)
+            min = f->rto_least_us;
+        min += f->rto_slop_us;
+    }
+    if (min == s->rto_min || min > 60000000u)
+        return;
+    s->rto_min = min;
+    set(s, TCPSM_SET_RTO_MIN, min);
+}
+
 /* What was to go has gone: the cork is back. */
 static void recork(struct pkt_run *run, struct pkt_sock *s)
 {
@@ -472,6 +502,7 @@ static void adopt(struct pkt_run *run, struct pkt_sock *s, tcpsm_conn *c)
     s->wrote = s->nread = s->arrived = s->later_bytes = 0;
     s->later = NULL;
     s->later_end = &s->later;
+    s->rto_min = 0;
     tcpsm_set_user(c, s);
     if (run->conf.quickacks > 0 && run->stack != NULL) /* see config() */
         set(s, TCPSM_SET_ACK_EVERY,
@@ -1178,6 +1209,7 @@ int pkt_sock_progress(struct pkt_run *run)
             if (!s->is_epoll) {
                 pkt_sock_look(run, s);
                 recork(run, s);
+                tune_rto(run, s);
                 turn |= nagle(run, s);
                 turn |= flush(run, s);
             }

@@ -134,16 +134,17 @@ struct pkt_sock {
         PKT_CONNECTING, /* connect() has not told of its success yet */
         PKT_CONNECTED
     } phase;
-    int fo_waiting;  /* TCP_FASTOPEN_CONNECT: the first write connects */
-    int recork;      /* TCP_NODELAY took the cork off, for a moment */
-    int nagle_off;   /* tcpsm's, at the moment */
-    int shut;        /* 1: to read; 2: to write */
-    int fin;         /* the peer's FIN is in */
-    int active;      /* it called connect() */
-    int established; /* it was */
-    int error_seen;  /* of c */
-    int err;         /* pending, Linux's sk_err */
-    int oob;         /* 1: a byte out of band awaits recv(MSG_OOB); 2: it
+    int fo_waiting;   /* TCP_FASTOPEN_CONNECT: the first write connects */
+    uint32_t rto_min; /* set last, where the RTO has another form */
+    int recork;       /* TCP_NODELAY took the cork off, for a moment */
+    int nagle_off;    /* tcpsm's, at the moment */
+    int shut;         /* 1: to read; 2: to write */
+    int fin;          /* the peer's FIN is in */
+    int active;       /* it called connect() */
+    int established;  /* it was */
+    int error_seen;   /* of c */
+    int err;          /* pending, Linux's sk_err */
+    int oob;          /* 1: a byte out of band awaits recv(MSG_OOB); 2: it
                            was taken and is still in the stream */
     uint8_t oob_byte;
     /* tcpsm has one end of a record pending at a time; others wait here, and

@@ -291,40 +291,88 @@ TEST(expressions_of_system_calls)
 
 /* ---- segments as they pass ------------------------------------------------------ */
 
-/* An IPv4 datagram of the connection; nothing else in it matters. */
-static void pass(int inbound, int64_t at, uint32_t seq, uint32_t len,
-                 uint32_t ack, uint8_t flags, uint32_t from, uint32_t to)
+static const uint8_t addresses[8] = {10, 0, 0, 1, 10, 0, 0, 2};
+
+/* An IPv4 header before a segment; nothing in it but what is looked at. */
+static void seen(int inbound, uint8_t *d, uint32_t len)
 {
-    uint8_t d[40 + 12 + 2000];
-    uint32_t options = from != to ? 12 : 0, i;
-    const uint8_t ip[8] = {10, 0, 0, 1, 10, 0, 0, 2};
-    uint32_t words[2];
-    memset(d, 0, sizeof d);
+    memset(d, 0, 20);
     d[0] = 0x45;
     d[9] = 6;
-    memcpy(d + 12, ip + (inbound ? 4 : 0), 4);
-    memcpy(d + 16, ip + (inbound ? 0 : 4), 4);
-    d[21] = inbound ? 0xD2 : 80;
-    d[20] = inbound ? 0x04 : 0;
-    d[23] = inbound ? 80 : 0xD2;
-    d[22] = inbound ? 0 : 0x04;
-    words[0] = seq;
-    words[1] = ack;
-    for (i = 0; i < 8; i++)
-        d[24 + i] = (uint8_t)(words[i / 4] >> (24 - 8 * (i % 4)));
-    d[32] = (uint8_t)((20 + options) / 4 << 4);
-    d[33] = flags;
-    if (options) {
-        d[40] = d[41] = 1;
-        d[42] = 5;
-        d[43] = 10;
-        words[0] = from;
-        words[1] = to;
-        for (i = 0; i < 8; i++)
-            d[44 + i] = (uint8_t)(words[i / 4] >> (24 - 8 * (i % 4)));
+    memcpy(d + 12, addresses + (inbound ? 4 : 0), 4);
+    memcpy(d + 16, addresses + (inbound ? 0 : 4), 4);
+    pkt_info_seen(&run, inbound, d, 20 + len);
+}
+
+static void put(uint8_t *p, uint32_t v)
+{
+    int i;
+    for (i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+/* A segment, without ports and options at first. */
+static uint32_t build(uint8_t *p, uint32_t seq, uint32_t ack, uint8_t flags)
+{
+    memset(p, 0, 20);
+    put(p + 4, seq);
+    put(p + 8, ack);
+    p[12] = 5 << 4;
+    p[13] = flags;
+    p[14] = 0xC0;
+    return 20;
+}
+
+/* From the peer: to the counters, and to tcpsm. */
+static void in(int64_t at, uint32_t seq, uint32_t len, uint32_t ack,
+               uint8_t flags, uint32_t from, uint32_t to)
+{
+    uint8_t d[20 + 32 + 2000];
+    uint8_t *p = d + 20;
+    uint32_t n = build(p, seq, ack, flags);
+    tcpsm_in i = TCPSM_ZERO;
+    p[0] = 0x04;
+    p[1] = 0xD2;
+    p[3] = 80;
+    if (from != to) {
+        p[20] = p[21] = 1;
+        p[22] = 5;
+        p[23] = 10;
+        put(p + 24, from);
+        put(p + 28, to);
+        p[12] = 8 << 4;
+        n = 32;
     }
+    memset(p + n, 0, len);
     run.now = at;
-    pkt_info_seen(&run, inbound, d, 40 + options + len);
+    seen(1, d, n + len);
+    i.src = addresses + 4;
+    i.dst = addresses;
+    i.data = p;
+    i.len = n + len;
+    i.family = 4;
+    i.flags = TCPSM_IN_CSUM_OK;
+    (void)tcpsm_input(&conn, &i, (tcpsm_time)at + 1000);
+}
+
+/* All that tcpsm sends now. */
+static void out(int64_t at)
+{
+    uint8_t d[20 + 1600];
+    tcpsm_out o = TCPSM_ZERO;
+    tcpsm_ret n;
+    run.now = at;
+    o.buf = d + 20;
+    o.cap = 1600;
+    while ((n = tcpsm_output(&conn, &o, (tcpsm_time)at + 1000)) > 0)
+        seen(0, d, (uint32_t)n);
+}
+
+static void put_out(int64_t at, uint32_t n)
+{
+    static const uint8_t zero[4000];
+    CHECK_EQ(tcpsm_send(&conn, zero, n, 0), n);
+    out(at);
 }
 
 static int64_t get(const char *name)
@@ -335,12 +383,18 @@ static int64_t get(const char *name)
     return v;
 }
 
+/* The counters have seen one; tcpsm begins after it. */
 static void handshake(void)
 {
+    uint8_t d[60];
     begin();
-    pass(1, 0, 5000, 0, 0, 2, 0, 0);
-    pass(0, 0, 1000, 0, 5001, 18, 0, 0);
-    pass(1, 100000, 5001, 0, 1001, 16, 0, 0);
+    run.now = 0;
+    build(d + 20, 1000, 5001, 18);
+    d[21] = 80;
+    d[22] = 0x04;
+    d[23] = 0xD2;
+    seen(0, d, 20);
+    in(100000, 5001, 0, 1001, 16, 0, 0);
 }
 
 TEST(segments_are_counted_until_acknowledged)
@@ -350,20 +404,20 @@ TEST(segments_are_counted_until_acknowledged)
     CHECK_EQ(get("segs_in"), 1);
     CHECK_EQ(get("segs_out"), 0);
     CHECK_EQ(get("delivered"), 1);
-    pass(0, 100000, 1001, MSS, 5001, 16, 0, 0);
-    pass(0, 100000, 2001, MSS, 5001, 16, 0, 0);
-    pass(0, 100000, 3001, 10, 5001, 24, 0, 0);
+    tcpsm_set(&conn, TCPSM_SET_NODELAY, 1);
+    put_out(100000, 2010);
     CHECK_EQ(get("unacked"), 3);
     CHECK_EQ(pkt_info_least(&run, &conn), 10);
     CHECK_EQ(get("bytes_sent"), 2010);
     CHECK_EQ(get("data_segs_out"), 3);
-    pass(1, 200000, 5001, 0, 2001, 16, 0, 0);
+    in(200000, 5001, 0, 2001, 16, 0, 0);
     CHECK_EQ(get("unacked"), 2);
     CHECK_EQ(get("delivered"), 2);
-    pass(1, 200000, 5001, 0, 1001, 16, 0, 0); /* old */
-    pass(1, 200000, 5001, 0, 9001, 16, 0, 0); /* never sent */
+    in(200000, 5001, 0, 1001, 16, 0, 0);    /* old */
+    in(200000, 5001, 0, 9001, 16, 0, 0);    /* never sent */
+    in(200000, 9999999, 0, 3011, 16, 0, 0); /* outside the window */
     CHECK_EQ(get("unacked"), 2);
-    pass(1, 200000, 5001, 0, 3011, 16, 0, 0);
+    in(200000, 5001, 0, 3011, 16, 0, 0);
     CHECK_EQ(get("unacked"), 0);
     CHECK_EQ(get("total_retrans"), 0);
     CHECK_EQ(pkt_info_least(&run, &conn), UINT32_MAX);
@@ -372,47 +426,53 @@ TEST(segments_are_counted_until_acknowledged)
 TEST(sacked_and_sent_again)
 {
     handshake();
-    pass(0, 100000, 1001, MSS, 5001, 16, 0, 0);
-    pass(0, 100000, 2001, MSS, 5001, 16, 0, 0);
-    pass(0, 100000, 3001, MSS, 5001, 16, 0, 0);
-    pass(1, 200000, 5001, 0, 1001, 16, 2001, 3001);
+    put_out(100000, 4 * MSS);
+    in(200000, 5001, 0, 1001, 16, 2001, 3001);
     CHECK_EQ(get("sacked"), 1);
     CHECK_EQ(get("delivered"), 2);
-    pass(1, 200000, 5001, 0, 1001, 16, 2001, 4001);
-    CHECK_EQ(get("sacked"), 2);
-    pass(0, 200000, 1001, MSS, 5001, 16, 0, 0);
+    in(200000, 5001, 0, 1001, 16, 2001, 5001);
+    CHECK_EQ(get("sacked"), 3);
+    CHECK_EQ(get("total_retrans"), 0);
+    out(200000);
     CHECK_EQ(get("retrans"), 1);
     CHECK_EQ(get("total_retrans"), 1);
     CHECK_EQ(get("bytes_retrans"), MSS);
-    CHECK_EQ(get("bytes_sent"), 4 * MSS);
-    pass(1, 300000, 5001, 0, 4001, 16, 0, 0);
+    CHECK_EQ(get("bytes_sent"), 5 * MSS);
+    CHECK_EQ(get("ca_state"), 3);
+    in(300000, 5001, 0, 5001, 16, 0, 0);
     CHECK_EQ(get("retrans"), 0);
     CHECK_EQ(get("sacked"), 0);
-    CHECK_EQ(get("delivered"), 4);
+    CHECK_EQ(get("delivered"), 5);
     CHECK_EQ(get("total_retrans"), 1);
 }
 
 TEST(a_fin_is_a_segment_and_a_keepalive_is_none)
 {
     handshake();
-    pass(0, 100000, 1000, 0, 5001, 16, 0, 0); /* SND.NXT - 1, empty */
+    tcpsm_set(&conn, TCPSM_SET_KEEP_IDLE, 1000);
+    tcpsm_set(&conn, TCPSM_SET_KEEPALIVE, 1);
+    out(100000);
+    out(1200000);
+    CHECK_EQ(get("segs_out"), 1);
     CHECK_EQ(get("unacked"), 0);
-    pass(0, 100000, 1001, 0, 5001, 17, 0, 0);
+    CHECK_EQ(tcpsm_shutdown(&conn), 0);
+    out(1200000);
     CHECK_EQ(get("unacked"), 1);
     CHECK_EQ(pkt_info_least(&run, &conn), UINT32_MAX);
-    pass(1, 100000, 5001, 0, 1002, 16, 0, 0);
+    in(1300000, 5001, 0, 1002, 16, 0, 0);
     CHECK_EQ(get("unacked"), 0);
 }
 
 TEST(times_since)
 {
     handshake();
-    pass(0, 150000, 1001, MSS, 5001, 16, 0, 0);
-    pass(1, 200000, 5001, 100, 2001, 24, 0, 0);
+    put_out(150000, MSS);
+    in(200000, 5001, 0, 2001, 16, 0, 0);
+    in(210000, 5001, 100, 2001, 24, 0, 0);
     run.now = 250000;
     CHECK_EQ(get("last_data_sent"), 100);
-    CHECK_EQ(get("last_data_recv"), 50);
-    CHECK_EQ(get("last_ack_recv"), 50);
+    CHECK_EQ(get("last_data_recv"), 40);
+    CHECK_EQ(get("last_ack_recv"), 40);
     CHECK_EQ(get("last_ack_sent"), 0);
     CHECK_EQ(get("data_segs_in"), 1);
 }
