@@ -6980,7 +6980,8 @@ TCPSM__FN tcpsm_ret tcpsm__act(tcpsm_conn *c, tcpsm_in *in,
     case TCPSM__V_CLOSED: /* RFC9293-SHLD-3 */
         if (s->ack - c->snd_una <= tcpsm__outstanding(c)) {
             c->snd_una = s->ack; /* the reset may not come before it */
-            c->snd_wnd = tcpsm__seg_wnd(c, s);
+            if (tcpsm__seq_le(c->snd_wl1, s->seq))
+                c->snd_wnd = tcpsm__seg_wnd(c, s);
         }
         tcpsm__reset(c, TCPSM_E_CLOSED);
         break;
@@ -7853,7 +7854,7 @@ TCPSM__FN tcpsm_ret tcpsm__do_tlp(tcpsm_conn *c, tcpsm_out *out)
         return ret;
     }
     fin = tcpsm__is(c, TCPSM__F_FIN_SENT);
-    n = tcpsm__min(tcpsm__full(c), tcpsm__fit(c, out));
+    n = tcpsm__min(tcpsm__full(c), tcpsm__fit(c, out)) + (uint32_t)fin;
     n = tcpsm__min(n, tcpsm__run_len(&r, r.n - 1u));
     seq = c->snd_nxt - n;
     (void)tcpsm__runs_cut(&r, seq);
