@@ -316,6 +316,16 @@ TEST(the_fin_in_a_probe)
     AT(0.41);
     IN("A 1 ack 2002");
     STATE(TCPSM_FIN_WAIT_2);
+
+    /* with a full segment: the same segment again, whole */
+    loss_begin();
+    SEND(2000);
+    SHUTDOWN();
+    FLIGHT(1, 1, 1000);
+    OUT("FPA 1001 ack 1 len 1000");
+    AT(0.3);
+    OUT("FPA 1001 ack 1 len 1000");
+    CHECK_EQ(COUNT(loss_probes), 1);
 }
 
 /* ---- a probe at a time (RFC8985-12) ------------------------------------ */
