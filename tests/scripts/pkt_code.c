@@ -86,7 +86,7 @@ static void broken(struct code *c, const char *what)
     c->bad = 1;
 }
 
-/* ---- words --------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------- */
 
 static void space(struct code *c)
 {
@@ -137,7 +137,7 @@ static int op(struct code *c, const char *s)
     return 1;
 }
 
-/* ---- names ----------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------- */
 
 static int constant(struct code *c, const char *s, size_t n, int64_t *v)
 {
@@ -181,7 +181,7 @@ static double floor_of(double d)
     return d < t ? t - 1 : t;
 }
 
-/* ---- expressions ------------------------------------------------------------- */
+/* ---- expressions ------------------------------------------------------- */
 
 static struct value expression(struct code *c);
 
@@ -572,7 +572,7 @@ static struct value expression(struct code *c)
     return a;
 }
 
-/* ---- statements ---------------------------------------------------------------- */
+/* ---- statements -------------------------------------------------------- */
 
 /* To the end of a statement, over strings and brackets. */
 static void pass_over(struct code *c)

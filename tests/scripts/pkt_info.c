@@ -78,7 +78,7 @@ static struct track *find(struct pkt_run *run, const tcpsm_tuple *t, int make)
     return k;
 }
 
-/* ---- what goes by ---------------------------------------------------------- */
+/* ---- what goes by ------------------------------------------------------ */
 
 static void add(struct pkt_run *run, struct track *k, uint32_t seq,
                 uint32_t end, uint32_t text)
@@ -294,7 +294,7 @@ uint32_t pkt_info_least(struct pkt_run *run, tcpsm_conn *c)
     return least;
 }
 
-/* ---- the fields -------------------------------------------------------------- */
+/* ---- the fields -------------------------------------------------------- */
 
 static int64_t freebsd_state(int state)
 {

@@ -19,7 +19,7 @@ static int timed_out(const struct pkt_run *run, const struct pkt_call *call)
     return !call->blocking || run->now >= call->deadline;
 }
 
-/* ---- write ----------------------------------------------------------------- */
+/* ---- write ------------------------------------------------------------- */
 
 /* Linux makes buffers of the socket's of this size as long as it has any
    room: whole segments, half the peer's window at most. */
@@ -34,18 +34,35 @@ static uint32_t size_goal(const struct pkt_sock *s)
     return n < mss ? mss : n - n % mss;
 }
 
+/* Of the first of these, when nothing else waits, this much is sent before
+   the next is made, and what is left of it is filled up. */
+static uint32_t goes_at_once(const struct pkt_sock *s)
+{
+    struct tcpsm_info i;
+    uint32_t n, out, most = size_goal(s);
+    tcpsm_status(s->c, &i);
+    out = i.snd_nxt - i.snd_una;
+    n = i.cwnd < i.snd_wnd ? i.cwnd : i.snd_wnd;
+    if (i.unsent != 0 || s->later != NULL || n <= out || i.smss == 0)
+        return 0;
+    n -= out;
+    n -= n % i.smss;
+    return n < most ? n : most;
+}
+
 /* As much as goes; the flags hold for the last byte. */
 static void push(struct pkt_run *run, struct pkt_call *call, uint32_t most)
 {
     struct pkt_sock *s = call->s;
-    uint32_t flags, n, left;
+    uint32_t flags, n, left, most_now;
     while (call->did < most) {
         left = n = most - call->did;
         if (s->limit != 0) {
             if (pkt_sock_queued(s) >= s->limit)
                 return;
-            if (n > size_goal(s))
-                n = size_goal(s);
+            most_now = size_goal(s) + (call->did == 0 ? goes_at_once(s) : 0);
+            if (n > most_now)
+                n = most_now;
         }
         flags = n < left || has(call, PKT_MSG_MORE) ? TCPSM_MORE : 0;
         if (n == left && has(call, PKT_MSG_EOR))
@@ -160,7 +177,7 @@ static int start_write(struct pkt_run *run, struct pkt_call *call)
     return 1;
 }
 
-/* ---- read ------------------------------------------------------------------ */
+/* ---- read -------------------------------------------------------------- */
 
 static int check_bytes(struct pkt_run *run, const struct pkt_call *call,
                        const uint8_t *p, uint32_t n, uint32_t offset)
@@ -359,7 +376,7 @@ static int start_read(struct pkt_run *run, struct pkt_call *call)
     return 1;
 }
 
-/* ---- arguments -------------------------------------------------------------- */
+/* ---- arguments --------------------------------------------------------- */
 
 /* The flags, or 0 after a verdict. */
 static int flags_of(struct pkt_run *run, struct pkt_call *call,

@@ -15,7 +15,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* ---- text ------------------------------------------------------------------ */
+/* ---- text -------------------------------------------------------------- */
 
 /* Appends to what is in buf. */
 static void add(char *buf, size_t size, const char *fmt, ...)
@@ -211,7 +211,7 @@ static const char *script_text(struct pkt_run *run,
     return pkt_strdup(&run->arena, buf, strlen(buf));
 }
 
-/* ---- comparing -------------------------------------------------------------- */
+/* ---- comparing --------------------------------------------------------- */
 
 /* One comparison: the piece of the script's segment from `off` on, and the
    live one from live->used on. */
@@ -430,7 +430,7 @@ static int ip_differs(struct match *x)
     return 0;
 }
 
-/* ---- options --------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------- */
 
 static int opt_differs(struct match *x, const struct pkt_opt *a,
                        const struct pkt_opt *b)
@@ -676,7 +676,7 @@ static void learn(struct match *x)
         }
 }
 
-/* ---- waiting ------------------------------------------------------------------ */
+/* ---- waiting ----------------------------------------------------------- */
 
 /* The connection's oldest segment that the script has not named; time goes
    on up to `limit` for it. */
@@ -850,7 +850,8 @@ int pkt_wire_out(struct pkt_run *run, const struct pkt_packet *p,
 }
 
 /* Of the connection under test, as packetdrill has it; of all, where the
-   script tells connections apart. What a timer sends after the last event is no concern of its. */
+   script tells connections apart. What a timer sends after the last event
+   is no concern of its. */
 int pkt_wire_end(struct pkt_run *run)
 {
     const struct pkt_map *m;

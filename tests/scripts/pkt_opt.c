@@ -137,7 +137,7 @@ static const char *spelled(struct pkt_run *run, const struct pkt_expr *e)
     return pkt_printf(&run->arena, "socket option %" PRId64, n);
 }
 
-/* ---- setsockopt -------------------------------------------------------------- */
+/* ---- setsockopt -------------------------------------------------------- */
 
 static int set_linger(struct pkt_run *run, struct pkt_call *call)
 {
@@ -345,7 +345,7 @@ static int call_set(struct pkt_run *run, struct pkt_call *call)
     return 1;
 }
 
-/* ---- getsockopt -------------------------------------------------------------- */
+/* ---- getsockopt -------------------------------------------------------- */
 
 static int same(struct pkt_run *run, struct pkt_call *call, const char *what,
                 const struct pkt_expr *e, int64_t live)
@@ -525,7 +525,7 @@ static int call_get(struct pkt_run *run, struct pkt_call *call)
     return pkt_done(call, 0);
 }
 
-/* ---- ioctl, fcntl ------------------------------------------------------------ */
+/* ---- ioctl, fcntl ------------------------------------------------------ */
 
 /* Queued and not acknowledged, or with unsent not sent; our FIN counts. */
 static int64_t out_queue(const struct pkt_sock *s, int unsent)

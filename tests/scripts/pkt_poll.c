@@ -22,7 +22,7 @@ static int expired(const struct pkt_run *run, const struct pkt_call *call)
     return !call->blocking || run->now >= call->deadline;
 }
 
-/* ---- poll ------------------------------------------------------------------- */
+/* ---- poll -------------------------------------------------------------- */
 
 static const struct pkt_expr *first_of(const struct pkt_expr *e)
 {
@@ -102,7 +102,7 @@ static int call_poll(struct pkt_run *run, struct pkt_call *call)
     return 1;
 }
 
-/* ---- epoll ------------------------------------------------------------------ */
+/* ---- epoll ------------------------------------------------------------- */
 
 static int64_t data_of(struct pkt_run *run, const struct pkt_expr *e,
                        int64_t otherwise)

@@ -55,7 +55,7 @@ int64_t pkt_tolerance(const struct pkt_run *run)
     return (run->conf.strict & PKT_S_TIME) && t > 1000 ? 1000 : t;
 }
 
-/* ---- what both layers can do -------------------------------------------- */
+/* ---- what both layers can do ------------------------------------------- */
 
 static tcpsm_time deadline(const struct pkt_run *run)
 {
@@ -309,7 +309,7 @@ int pkt_inject(struct pkt_run *run, const uint8_t *p, uint32_t len)
     return run->verdict.kind;
 }
 
-/* ---- the script ---------------------------------------------------------- */
+/* ---- the script -------------------------------------------------------- */
 
 static uint64_t turned(uint64_t x)
 {

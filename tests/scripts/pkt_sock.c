@@ -14,7 +14,7 @@ static int is_profile(const struct pkt_run *run, const char *name)
     return run->conf.profile != NULL && strcmp(run->conf.profile, name) == 0;
 }
 
-/* ---- descriptors --------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------- */
 
 struct pkt_sock *pkt_sock_find(struct pkt_run *run, int64_t fd)
 {
@@ -80,7 +80,7 @@ int pkt_sock_bytes(struct pkt_run *run, tcpsm_conn *c, int64_t *acked,
     return 0;
 }
 
-/* ---- what a script will ask for ------------------------------------------ */
+/* ---- what a script will ask for ---------------------------------------- */
 
 static const tcpsm_cc newreno = TCPSM_CC_BUILT_IN(TCPSM_CC_NEWRENO);
 static const tcpsm_cc cubic = TCPSM_CC_BUILT_IN(TCPSM_CC_CUBIC);
@@ -173,7 +173,7 @@ void pkt_sock_free(struct pkt_run *run)
     run->sockets = NULL; /* the arena's */
 }
 
-/* ---- calls and their ends ------------------------------------------------ */
+/* ---- calls and their ends ---------------------------------------------- */
 
 int pkt_done(struct pkt_call *call, int64_t result)
 {
@@ -314,7 +314,7 @@ int pkt_sock_end(struct pkt_run *run)
     return run->verdict.kind;
 }
 
-/* ---- configuration of connections ----------------------------------------- */
+/* ---- configuration of connections -------------------------------------- */
 
 static void config(struct pkt_run *run, const struct pkt_sock *s,
                    tcpsm_config *f)
@@ -515,7 +515,7 @@ static void adopt(struct pkt_run *run, struct pkt_sock *s, tcpsm_conn *c)
     pkt_sock_apply(run, s);
 }
 
-/* ---- names ---------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------- */
 
 static int hex_of(char c)
 {
@@ -667,7 +667,7 @@ static void tuple_of(struct pkt_run *run, const struct pkt_sock *s,
     }
 }
 
-/* ---- writing -------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------- */
 
 static void release(struct pkt_run *run, struct pkt_sock *s);
 
@@ -789,7 +789,7 @@ int pkt_sock_writable(const struct pkt_sock *s)
                 (uint64_t)s->o.notsent_lowat);
 }
 
-/* ---- opening -------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------- */
 
 /* Layer 1 has one connection; a new one may follow the old one. */
 static tcpsm_conn *only_conn(struct pkt_run *run, const struct pkt_sock *s,
@@ -921,7 +921,7 @@ void pkt_sock_relisten(struct pkt_run *run, struct pkt_sock *s)
     (void)start_listening(run, s);
 }
 
-/* ---- what became of a connection ------------------------------------------ */
+/* ---- what became of a connection --------------------------------------- */
 
 int pkt_sock_dead(const struct pkt_sock *s)
 {
@@ -1099,7 +1099,7 @@ int pkt_sock_error(struct pkt_sock *s)
     return e;
 }
 
-/* ---- progress -------------------------------------------------------------- */
+/* ---- progress ---------------------------------------------------------- */
 
 static void child(struct pkt_run *run, struct pkt_sock *l, tcpsm_conn *c)
 {
@@ -1219,7 +1219,7 @@ int pkt_sock_progress(struct pkt_run *run)
     return did;
 }
 
-/* ---- socket, bind, listen, accept ------------------------------------------ */
+/* ---- socket, bind, listen, accept -------------------------------------- */
 
 static int want_args(struct pkt_run *run, const struct pkt_call *call, int n)
 {
@@ -1388,7 +1388,7 @@ static int call_accept(struct pkt_run *run, struct pkt_call *call)
     return step_accept(run, call);
 }
 
-/* ---- connect --------------------------------------------------------------- */
+/* ---- connect ----------------------------------------------------------- */
 
 static int step_connect(struct pkt_run *run, struct pkt_call *call)
 {
@@ -1445,7 +1445,7 @@ static int call_connect(struct pkt_run *run, struct pkt_call *call)
     return e != 0 ? pkt_errs(call, e) : step_connect(run, call);
 }
 
-/* ---- shutdown and close ---------------------------------------------------- */
+/* ---- shutdown and close ------------------------------------------------ */
 
 static void stop_listening(struct pkt_run *run, struct pkt_sock *s)
 {
@@ -1547,7 +1547,7 @@ static int call_name(struct pkt_run *run, struct pkt_call *call)
     return pkt_done(call, 0);
 }
 
-/* ---- all calls -------------------------------------------------------------- */
+/* ---- all calls --------------------------------------------------------- */
 
 static const char *const skipped[] = {
     "splice",  "tee",          "vmsplice", "sendfile", "mmap",     "munmap",

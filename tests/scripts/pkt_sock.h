@@ -65,7 +65,7 @@ enum {
     PKT_NONBLOCK = 04000 /* O_ and SOCK_ */
 };
 
-/* ---- pkt_const.c -------------------------------------------------------- */
+/* ---- pkt_const.c ------------------------------------------------------- */
 
 int pkt_const(const char *name, int64_t *v);         /* 0: unknown */
 int pkt_errno(const char *name);                     /* 0: unknown */
@@ -82,7 +82,7 @@ const struct pkt_expr *pkt_member(const struct pkt_expr *, const char *name,
                                   int nth);
 int pkt_is_any(const struct pkt_expr *); /* NULL or ... */
 
-/* ---- descriptors --------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------- */
 
 struct pkt_sockopts { /* what was set; -1: was not */
     int64_t reuseaddr, reuseport, sndbuf, rcvbuf, keepalive, nodelay, cork;
@@ -159,7 +159,7 @@ struct pkt_sock {
     uint32_t activity;     /* counts wake-ups, for EPOLLET */
 };
 
-/* ---- calls --------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------- */
 
 struct pkt_call {
     struct pkt_call *next;

@@ -17,7 +17,7 @@
 
 enum { FIRST_PORT = 40001 };
 
-/* ---- bytes --------------------------------------------------------------- */
+/* ---- bytes ------------------------------------------------------------- */
 
 static uint32_t get16(const uint8_t *p)
 {
@@ -90,7 +90,7 @@ uint8_t pkt_byte(int peer, uint32_t offset)
     return (uint8_t)((x ^ x >> 15) >> 9);
 }
 
-/* ---- whose ---------------------------------------------------------------- */
+/* ---- whose ------------------------------------------------------------- */
 
 struct pkt_wire *pkt_wire_state(struct pkt_run *run)
 {
@@ -238,7 +238,7 @@ struct pkt_map *pkt_wire_whose(struct pkt_run *run,
     return run->map;
 }
 
-/* ---- options --------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------- */
 
 static void bytes_opt(struct pkt_opt *o, const uint8_t *p, uint32_t n)
 {
@@ -531,7 +531,7 @@ static uint32_t put_opts(struct pkt_run *run, const struct pkt_map *m,
     return n;
 }
 
-/* ---- in -------------------------------------------------------------------- */
+/* ---- in ---------------------------------------------------------------- */
 
 /* The IP header for n bytes behind it; returns its length. */
 static uint32_t put_ip(uint8_t *p, int v4, const uint8_t *src,
@@ -627,6 +627,82 @@ static void inbound_seen(struct pkt_map *m, const struct pkt_seg *s)
     m->in_win = s->win;
 }
 
+static int is_linux(const struct pkt_run *run)
+{
+    return run->conf.profile && strcmp(run->conf.profile, "linux") == 0;
+}
+
+/* Linux takes segments without a timestamp where timestamps are agreed on,
+   and its scripts leave them out; RFC 7323 s3.2 has them dropped. Adds one;
+   returns how long the options are. */
+static uint32_t add_ts(const struct pkt_run *run, const struct pkt_map *m,
+                       const struct pkt_tcp *t, uint8_t *p, uint32_t n)
+{
+    const struct pkt_opt *o;
+
+    if (!is_linux(run) || n > 28 || !m->recent_known || !m->ts_known ||
+        !m->synced || (t->flags & (PKT_SYN | PKT_RST)))
+        return n;
+    for (o = t->opts; o; o = o->next)
+        if (o->what == PKT_OPT_TS)
+            return n;
+    p[n] = p[n + 1] = 1;
+    p[n + 2] = 8;
+    p[n + 3] = 10;
+    put32(p + n + 4, m->last_tsval);
+    put32(p + n + 8, m->our_ts);
+    return n + 12;
+}
+
+/* Linux's window grows in slow start by all that an ACK covers, tcpsm's by
+   eight segments an ACK (RFC 9406 s4.2: L). So that its scripts, in which one
+   ACK often stands for a whole flight, mean the same, the ACKs that a peer
+   without receive offload would have sent come before it. */
+enum { STRETCH = 8 };
+
+static void stretch(struct pkt_run *run, const struct pkt_map *m,
+                    const uint8_t *d, uint32_t ip, const struct pkt_seg *s)
+{
+    tcpsm_conn *c = pkt_sock_conn(run);
+    struct tcpsm_info i;
+    tcpsm_tuple t;
+    uint8_t one[40 + 60];
+    uint8_t *tcp = one + ip;
+    uint32_t hdr = (uint32_t)(d[ip + 12] >> 4) * 4, at;
+    int k;
+
+    if (!is_linux(run) || !c || !m->una_known ||
+        (s->flags & ~(uint32_t)(PKT_PSH | PKT_FIN)) != PKT_ACK)
+        return;
+    tcpsm_name(c, &t);
+    tcpsm_status(c, &i);
+    if (t.remote_port != m->tuple.remote_port || i.smss == 0 ||
+        i.in_recovery || i.sacked || i.cwnd >= i.ssthresh ||
+        before(i.snd_nxt, s->ack))
+        return;
+    for (k = 0; k < s->opts; k++)
+        if (s->opt[k].what == PKT_OPT_SACK)
+            return;
+    for (at = i.snd_una + STRETCH * i.smss; before(at, s->ack);
+         at += STRETCH * i.smss) {
+        memcpy(one, d, ip + hdr);
+        tcp[13] = PKT_ACK;
+        put32(tcp + 8, at);
+        put16(tcp + 16, 0);
+        put16(tcp + 16, checksum(m->tuple.remote, m->tuple.local,
+                                 m->tuple.family == 4, 6, tcp, hdr));
+        if (m->tuple.family == 4) {
+            put16(one + 2, ip + hdr);
+            put16(one + 10, 0);
+            put16(one + 10, ~sum(one, 20, 0) & 0xFFFFu);
+        } else {
+            put16(one + 4, hdr);
+        }
+        pkt_inject(run, one, ip + hdr);
+        pkt_settle(run); /* or the next would find the window not full */
+    }
+}
+
 static int tcp_in(struct pkt_run *run, struct pkt_map *m,
                   const struct pkt_packet *p)
 {
@@ -655,6 +731,8 @@ static int tcp_in(struct pkt_run *run, struct pkt_map *m,
           : t->seq_given ? t->seq + pkt_side_base(&m->remote, t->seq, syn)
                          : m->in_next;
     opts = put_opts(run, m, t, tcp + 20);
+    if (opts != UINT32_MAX)
+        opts = add_ts(run, m, t, tcp + 20, opts);
     n = 20 + opts + t->len;
     if (opts == UINT32_MAX || n + (v4 ? 20 : 0) > 65535u) {
         free(d);
@@ -682,6 +760,7 @@ static int tcp_in(struct pkt_run *run, struct pkt_map *m,
     put16(tcp + 16, checksum(m->tuple.remote, m->tuple.local, v4, 6, tcp, n));
     put_ip(d, v4, m->tuple.remote, m->tuple.local, 6, n, p);
     pkt_seg_parse(&s, tcp, n);
+    stretch(run, m, d, ip, &s);
     inbound_seen(m, &s);
     pkt_inject(run, d, ip + n);
     recent(run, m, &s);
@@ -754,7 +833,7 @@ int pkt_wire_in(struct pkt_run *run, const struct pkt_packet *p)
     return p->is_icmp ? icmp_in(run, m, p) : tcp_in(run, m, p);
 }
 
-/* ---- what is always checked -------------------------------------------------- */
+/* ---- what is always checked -------------------------------------------- */
 
 /* Prefixes what is wrong with a segment by the segment. */
 static int bad(struct pkt_run *run, const struct pkt_live *live,
@@ -904,6 +983,7 @@ static int ts_check(struct pkt_run *run, struct pkt_map *m,
 
     if (!s->ts)
         return PKT_OK;
+    m->our_ts = s->tsval;
     if (!(s->flags & PKT_ACK) && !(s->flags & PKT_RST) && s->tsecr != 0)
         return bad(run, live, "TS.ecr: %u without ACK, must be 0",
                    (unsigned)s->tsecr);

@@ -37,6 +37,7 @@ struct pkt_map {
     uint32_t una;          /* live, what the peer acknowledged last */
     uint32_t scale, offer; /* of our window: in force, and in our SYN */
     uint32_t last_ack;     /* live, what we acknowledged last */
+    uint32_t our_ts;       /* live, of our last segment */
     uint32_t last_tsval;   /* of the peer's last segment */
     int acked, una_known, last_ts;
     /* RFC 7323: TS.Recent by the rules, and one that tcpsm may have taken

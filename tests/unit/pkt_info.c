@@ -8,7 +8,7 @@
 #include "../scripts/pkt_const.c"
 #include "../scripts/pkt_info.c"
 
-/* ---- a run that has one connection, and fields of our choice ------------ */
+/* ---- a run that has one connection, and fields of our choice ----------- */
 
 static struct pkt_run run;
 static tcpsm_conn conn, *the_conn = &conn;
@@ -110,7 +110,7 @@ static void says(int kind, const char *text, const char *why)
     CHECK_STR(run.verdict.what, why);
 }
 
-/* ---- expressions ---------------------------------------------------------- */
+/* ---- expressions ------------------------------------------------------- */
 
 TEST(numbers_and_arithmetic)
 {
@@ -230,7 +230,7 @@ TEST(deep_nesting_ends)
     says(PKT_FAIL, text, "syntax: nesting in %{ }%");
 }
 
-/* ---- constants --------------------------------------------------------------- */
+/* ---- constants --------------------------------------------------------- */
 
 TEST(constants_are_linux_numbers)
 {
@@ -289,7 +289,7 @@ TEST(expressions_of_system_calls)
     CHECK_EQ(run.verdict.kind, PKT_FAIL);
 }
 
-/* ---- segments as they pass ------------------------------------------------------ */
+/* ---- segments as they pass --------------------------------------------- */
 
 static const uint8_t addresses[8] = {10, 0, 0, 1, 10, 0, 0, 2};
 
