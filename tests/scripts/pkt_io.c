@@ -100,7 +100,6 @@ static int step_write(struct pkt_run *run, struct pkt_call *call)
     if (call->i[TOTAL] == 0)
         return pkt_done(call, 0);
     if (s->established) {
-        s->phase = PKT_CONNECTED;
         if (lowat_allows(s) &&
             (!call->began || s->limit == 0 || pkt_sock_writable(s)))
             push(run, call, (uint32_t)call->i[TOTAL]);
@@ -140,8 +139,13 @@ static int fast(struct pkt_run *run, struct pkt_call *call)
         return pkt_errs(call, PKT_EOPNOTSUPP);
     if (s->phase == PKT_CONNECTED || s->listening)
         return pkt_errs(call, PKT_EISCONN);
-    if (s->phase == PKT_CONNECTING)
-        return pkt_errs(call, PKT_EALREADY);
+    if (s->phase == PKT_CONNECTING) {
+        pkt_sock_look(run, s);
+        if (!s->established)
+            return pkt_errs(call, PKT_EALREADY);
+        s->phase = PKT_CONNECTED; /* as Linux: once it is a write */
+        return 0;
+    }
     if (strcmp(call->sys->name, "sendto") == 0 && call->n > 4) {
         if (!pkt_sock_name(run, call->arg[4], 1, ip, &port, &given))
             return 1;
@@ -156,6 +160,8 @@ static int fast(struct pkt_run *run, struct pkt_call *call)
         return pkt_errs(call, e);
     if (run->sockets->fo.len != 0 && run->sockets->fo.refused == 0)
         n = call->i[TOTAL] < most ? (uint32_t)call->i[TOTAL] : most;
+    if (call->blocking) /* it goes with the handshake's last ACK */
+        n = (uint32_t)call->i[TOTAL];
     push(run, call, n);
     if (!call->blocking)
         return call->did != 0 ? pkt_done(call, call->did)
@@ -290,8 +296,6 @@ static int step_read(struct pkt_run *run, struct pkt_call *call)
     if (s->c == NULL)
         return nothing_to_read(run, call);
     pkt_sock_look(run, s);
-    if (s->established)
-        s->phase = PKT_CONNECTED;
     n = readable(run, call);
     if (n > total - call->did)
         n = total - call->did;

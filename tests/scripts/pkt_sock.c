@@ -912,6 +912,13 @@ static int start_listening(struct pkt_run *run, struct pkt_sock *s)
 void pkt_sock_relisten(struct pkt_run *run, struct pkt_sock *s)
 {
     struct tcpsm_stack_info i;
+    if (s->listening && run->stack == NULL && run->conn != NULL &&
+        tcpsm_user(run->conn) == NULL) {
+        s->c = run->conn;
+        pkt_sock_apply(run, s);
+        s->c = NULL;
+        return;
+    }
     if (!s->listening || run->stack == NULL || s->listener < 0)
         return;
     tcpsm_stack_status(run->stack, &i);
