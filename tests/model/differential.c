@@ -1,6 +1,6 @@
 /* Random walks: tcpsm and the reference get the same segments and the same
    calls, and are compared after each. A failure names the seed and the step;
-   MODEL_SEED=N walks that one alone, aloud. */
+   MODEL_SEED=N walks that one alone, aloud; MODEL_WALKS=N walks N. */
 
 #include "test.h"
 
@@ -209,7 +209,8 @@ static const char *walk(uint64_t seed, int *step)
 
 TEST(random_walks_beside_the_reference)
 {
-    const char *only = getenv("MODEL_SEED"), *why;
+    const char *only = getenv("MODEL_SEED"), *many = getenv("MODEL_WALKS");
+    const char *why;
     uint64_t seed, first = 1, last = WALKS;
     unsigned long steps = 0;
     uint32_t s;
@@ -219,6 +220,8 @@ TEST(random_walks_beside_the_reference)
         first = last = strtoul(only, NULL, 10);
         aloud = 1;
     }
+    if (many)
+        last = strtoul(many, NULL, 10);
     for (seed = first; seed <= last; seed++) {
         CONTEXT("MODEL_SEED=%lu", (unsigned long)seed);
         why = walk(seed, &step);
@@ -231,8 +234,8 @@ TEST(random_walks_beside_the_reference)
     }
     if (only)
         return;
-    printf("  %d walks, %lu steps, %lu with a permitted difference\n", WALKS,
-           steps, mx.differences);
+    printf("  %lu walks, %lu steps, %lu with a permitted difference\n",
+           (unsigned long)last, steps, mx.differences);
     for (s = REF_LISTEN; s < REF_STATES; s++)
         CHECKF(seen[s] > 100, "%s was seen only %lu times",
                ref_state_name((int)s), seen[s]);

@@ -20,7 +20,6 @@
 enum {
     MODEL_RING = 4096, /* receive buffer */
     MODEL_EMITS = 12,
-    MODEL_TS = 1000,      /* the peer's clock, while a state is made */
     MODEL_MSL_MS = 30000, /* tcpsm's default */
     MODEL_DEPTH = 3,      /* entries of the table for one segment */
     MODEL_PLAIN = TCPSM_NO_SACK | TCPSM_NO_TS | TCPSM_NO_ECN | TCPSM_NO_SCALE
@@ -61,6 +60,7 @@ typedef struct {
     emitted out[MODEL_EMITS];
     uint32_t outs;
     ref_view view;
+    uint32_t ts; /* the peer's clock, while a state is made */
     int partial; /* of which only the state is to be seen */
     tcpsm_ret error;
     tcpsm_time deadline;
@@ -243,6 +243,7 @@ MODEL_FN void model_view_conn(const tcpsm_conn *c, uint32_t ev, ref_view *v)
     v->snd_nxt = i.snd_nxt;
     v->snd_wnd = i.snd_wnd;
     v->snd_wl1 = c->snd_wl1;
+    v->max_snd_wnd = (uint32_t)c->wnd_max << i.snd_scale;
     v->rcv_nxt = i.rcv_nxt;
     v->rcv_edge = i.rcv_nxt + i.rcv_wnd;
     v->readable = i.rcv_queued;
@@ -435,6 +436,28 @@ MODEL_FN int model_permitted(const permit_case *k, uint32_t from,
     return 0;
 }
 
+/* The reference's own outcome fits. Is there a difference that should have
+   been made instead? Its name, or NULL. */
+MODEL_FN const char *model_undecided(const permit_case *k)
+{
+    static outcome other;
+    unsigned used;
+    uint32_t i;
+    int fits;
+
+    for (i = PERMIT_REWRITES; i < PERMITS; i++) {
+        if (!(permits[i].how & PERMIT_DECIDED))
+            continue;
+        mx.used_n = 1;
+        mx.used[0] = i;
+        fits = !model_outcome(k, &other) || !model_fits(k, &other, &used);
+        mx.used_n = 0;
+        if (!fits)
+            return permits[i].id;
+    }
+    return NULL;
+}
+
 MODEL_FN const char *model_show(const ref_seg *e)
 {
     static char text[4][96];
@@ -490,7 +513,7 @@ MODEL_FN const char *model_judge(const permit_case *k)
 {
     static outcome first, good;
     unsigned used = 0;
-    const char *why;
+    const char *why, *id;
 
     mx.used_n = 0;
     (void)model_outcome(k, &first);
@@ -502,6 +525,12 @@ MODEL_FN const char *model_judge(const permit_case *k)
     if (why &&
         !model_permitted(k, PERMIT_REWRITES, MODEL_DEPTH, &good, &used)) {
         model_explain(k, &first, why);
+        return mx.why;
+    }
+    if (!mx.used_n && (id = model_undecided(k)) != NULL) {
+        model_explain(k, &first, "a decided difference is not made");
+        snprintf(mx.why + strlen(mx.why), sizeof mx.why - strlen(mx.why),
+                 "; permitted.h: %s", id);
         return mx.why;
     }
     model_count(used);
@@ -674,7 +703,7 @@ MODEL_FN void model_in(unsigned flags, uint32_t seq, uint32_t ack,
     s.wnd = wnd;
     s.text = model_text(seq + ((flags & REF_SYN) != 0), len);
     s.has_ts = (uint8_t)tw.r.want_ts;
-    s.tsval = tw.r.want_ts ? MODEL_TS : 0;
+    s.tsval = tw.r.want_ts ? mx.ts : 0;
     tw.now += 1000;
     model_must(model_segment(&s, 0));
 }
@@ -699,6 +728,7 @@ MODEL_FN void model_defaults(void)
     mx.cfg.flags = MODEL_PLAIN | TCPSM_NODELAY;
     mx.rcv_ring = MODEL_RING;
     mx.partial = 0;
+    mx.ts = 1000;
     mx.raw_n = 0;
 }
 

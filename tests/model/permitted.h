@@ -27,6 +27,12 @@ typedef struct {
     int malformed; /* options that cannot be stepped over */
 } permit_case;
 
+enum {
+    PERMIT_SERVER = 1, /* not in the tiny configuration */
+    PERMIT_DECIDED = 2 /* tcpsm does so whenever it applies: not to do so is a
+                          failure, too */
+};
+
 typedef struct {
     const char *id, *clause, *text;
     /* 1: applies. `before` changes what the reference is given: its state or
@@ -34,7 +40,7 @@ typedef struct {
        comparison itself knows (see model.h). */
     int (*before)(const permit_case *, ref_tcb *t, ref_seg *s);
     int (*after)(const permit_case *, outcome *o);
-    int only; /* 1: server configuration, 2: tiny */
+    unsigned how; /* PERMIT_SERVER ... */
     unsigned long hits;
 } permit;
 
@@ -77,6 +83,28 @@ PERMIT_FN uint32_t permit__len(const permit_case *k)
 {
     return k->seg->len + (uint32_t)permit__has(k, REF_SYN) +
            (uint32_t)permit__has(k, REF_FIN);
+}
+
+/* Is there an ACK that the fifth step takes? */
+PERMIT_FN int permit__ack_ok(const permit_case *k)
+{
+    const ref_tcb *t = k->before;
+    uint32_t ack = k->seg->ack;
+
+    if (!permit__has(k, REF_ACK) || permit__lt(t->snd_nxt, ack))
+        return 0;
+    if (t->state == REF_SYN_RECEIVED)
+        return permit__lt(t->snd_una, ack);
+    return !permit__lt(ack, t->snd_una - t->max_snd_wnd);
+}
+
+/* Would RFC 7323's checks let it pass? */
+PERMIT_FN int permit__ts_ok(const permit_case *k)
+{
+    const ref_tcb *t = k->before;
+
+    return !t->ts_on ||
+           (k->seg->has_ts && !permit__lt(k->seg->tsval, t->ts_recent));
 }
 
 /* --- the handshake --- */
@@ -187,11 +215,15 @@ PERMIT_FN int permit_other_syn(const permit_case *k, outcome *o)
 PERMIT_FN int permit_future_ack_reset(const permit_case *k, outcome *o)
 {
     if (k->before->state != REF_SYN_RECEIVED || o->list.n != 1 ||
-        !o->list.at[0].challenge || !permit__has(k, REF_ACK))
+        !o->list.at[0].challenge || !permit__has(k, REF_ACK) ||
+        (permit__has(k, REF_SYN) && k->seg->seq != k->before->irs) ||
+        !strstr(o->list.clause, "Fifth"))
         return 0;
     if (permit__lt(k->before->snd_una, k->seg->ack) &&
         !permit__lt(k->before->snd_nxt, k->seg->ack))
         return 0;
+    if (!permit__ts_ok(k))
+        return 0; /* RFC 7323's answer comes first */
     permit__nothing(k, o);
     permit__say(o, k->seg->ack, 0, REF_RST);
     return 1;
@@ -237,7 +269,8 @@ PERMIT_FN int permit_zero_quiet(const permit_case *k, outcome *o)
     const ref_tcb *t = k->before;
 
     if (!permit__in_other(k) || t->rcv_wnd != 0 ||
-        k->seg->seq != t->rcv_nxt || (k->seg->flags & (REF_SYN | REF_RST)))
+        k->seg->seq != t->rcv_nxt || !permit__ts_ok(k) ||
+        (k->seg->flags & (REF_SYN | REF_RST)))
         return 0;
     if (o->list.n == 2) { /* a reset says it all */
         o->list.at[0] = o->list.at[1];
@@ -245,7 +278,9 @@ PERMIT_FN int permit_zero_quiet(const permit_case *k, outcome *o)
         return 1;
     }
     if (permit__has(k, REF_ACK) && o->r.state != REF_CLOSED &&
-        !(t->fin_rcvd && !k->seg->len))
+        !(t->state == REF_CLOSING && o->r.state == REF_TIME_WAIT) &&
+        !(t->fin_rcvd && k->seg->flags & REF_FIN && !k->seg->len &&
+          permit__ack_ok(k)))
         return 0;
     o->list.n = 0;
     return 1;
@@ -256,7 +291,9 @@ PERMIT_FN int permit_fin_at_edge(const permit_case *k, ref_tcb *t, ref_seg *s)
 {
     if (!permit__in_other(k) || !permit__has(k, REF_FIN) ||
         (s->flags & (REF_SYN | REF_RST)) ||
-        s->seq + s->len != t->rcv_nxt + t->rcv_wnd)
+        s->seq + s->len != t->rcv_nxt + t->rcv_wnd ||
+        permit__lt(t->rcv_nxt, s->seq) || t->fin_rcvd ||
+        (t->rcv_wnd == 0 && s->seq != t->rcv_nxt))
         return 0;
     t->rcv_wnd++;
     return 1;
@@ -264,12 +301,12 @@ PERMIT_FN int permit_fin_at_edge(const permit_case *k, ref_tcb *t, ref_seg *s)
 
 PERMIT_FN int permit_fin_at_edge_back(const permit_case *k, outcome *o)
 {
-    (void)k;
     if (o->r.state == REF_CLOSED || o->r.fin_rcvd)
         return 1;
     if (o->r.rcv_wnd)
         o->r.rcv_wnd--;
-    o->r.fin_have = 0; /* beyond a gap it comes again */
+    o->r.fin_have = k->before->fin_have; /* beyond a gap it comes again */
+    o->r.fin_at = k->before->fin_at;
     return 1;
 }
 
@@ -379,19 +416,6 @@ PERMIT_FN int permit_urg_zero(const permit_case *k, ref_tcb *t, ref_seg *s)
 
 /* --- closing --- */
 
-/* Is there an ACK that the fifth step takes? */
-PERMIT_FN int permit__ack_ok(const permit_case *k)
-{
-    const ref_tcb *t = k->before;
-    uint32_t ack = k->seg->ack;
-
-    if (!permit__has(k, REF_ACK) || permit__lt(t->snd_nxt, ack))
-        return 0;
-    if (t->state == REF_SYN_RECEIVED)
-        return permit__lt(t->snd_una, ack);
-    return !permit__lt(ack, t->snd_una - t->max_snd_wnd);
-}
-
 /* Text that is inside the window, new or held already. What the ACK and the
    window of the segment say counts, as far as the reset goes. */
 PERMIT_FN int permit_closed_text(const permit_case *k, outcome *o)
@@ -399,8 +423,11 @@ PERMIT_FN int permit_closed_text(const permit_case *k, outcome *o)
     const ref_tcb *t = k->before;
     uint32_t a = k->seg->seq + (uint32_t)permit__has(k, REF_SYN);
 
-    if (!k->closed || k->seg->len == 0 || permit__has(k, REF_RST) ||
-        t->fin_rcvd || !permit__ack_ok(k) ||
+    if (!k->closed || !permit__in_other(k) || k->seg->len == 0 ||
+        permit__has(k, REF_RST) || t->fin_rcvd ||
+        (permit__has(k, REF_SYN) &&
+         (t->state != REF_SYN_RECEIVED || k->seg->seq != t->irs)) ||
+        !permit__ack_ok(k) || !permit__ts_ok(k) ||
         !permit__lt(t->rcv_nxt, a + k->seg->len) ||
         !permit__lt(a, t->rcv_nxt + t->rcv_wnd))
         return 0;
@@ -445,7 +472,8 @@ PERMIT_FN int permit_time_wait_quiet(const permit_case *k, outcome *o)
         permit__has(k, REF_RST) || !permit__has(k, REF_ACK) ||
         o->r.time_waits == k->before->time_waits)
         return 0;
-    (void)s;
+    if (k->stack && s->ack != k->before->snd_nxt)
+        return 0; /* an entry has no MAX.SND.WND: MAY-12 is stricter there */
     permit__nothing(k, o);
     return 1;
 }
@@ -464,7 +492,8 @@ PERMIT_FN int permit_time_wait_fin(const permit_case *k, outcome *o)
         o->r.state != REF_TIME_WAIT ||
         k->seg->seq + permit__len(k) != k->before->rcv_nxt ||
         k->seg->ack != k->before->snd_nxt || permit__has(k, REF_SYN) ||
-        !permit__has(k, REF_ACK) || permit__has(k, REF_RST))
+        !permit__ts_ok(k) || !permit__has(k, REF_ACK) ||
+        permit__has(k, REF_RST))
         return 0;
     o->r.time_waits++;
     return 1;
@@ -545,13 +574,15 @@ static permit permits[] = {
      "text or a FIN beyond a gap, or seen before, is answered at once", NULL,
      NULL, 0, 0},
     {"ecn-bits", "3168 6.1.1, 9768 3.1.1",
-     "ECE, CWR and AE in an answer to a SYN that had them", NULL, NULL, 1, 0},
+     "ECE, CWR and AE in an answer to a SYN that had them", NULL, NULL,
+     PERMIT_SERVER, 0},
     {"ack-seq", "9293 3.8.6 MUST-34, A.2",
      "behind a shrunk window ACKs say its edge, where the peer looks", NULL,
      NULL, 0, 0},
     {"reset-ack", "9293 3.1 (Acknowledgment Number), 3.10.5",
      "the reset of ABORT has an ACK, as every segment of a connection", NULL,
      NULL, 0, 0},
+    /* what changes the segment or the state that it meets, */
     {"syn-text-dropped",
      "9293 3.10.7.2 Third, 3.10.7.3 Fourth (should, queue)",
      "text or FIN of a SYN that opens is not kept; it comes again",
@@ -559,42 +590,46 @@ static permit permits[] = {
     {"syn-text-acked", "9293 3.10.7.2 Third (processed in SYN-RECEIVED)",
      "text of a SYN is kept, unread, and acknowledged with it",
      permit_syn_text_acked, permit_syn_text_acked_now, 0, 0},
-    {"refused", "1122 4.2.4.1, 9293 3.10.7.4 Second",
-     "a reset that answers our SYN is called \"refused\"", NULL,
-     permit_refused, 0, 0},
-    {"syn-ack-again", "9293 3.10.8 retransmission, 3.10.7.4 First",
-     "the peer's SYN again: the ACK that it is owed is our SYN,ACK", NULL,
-     permit_syn_again, 0, 0},
     {"syn-ack-at-irs", "9293 A.2 (simultaneous open)",
      "SYN,ACK at IRS in SYN-RECEIVED: its ACK counts", permit_syn_at_irs,
      permit_syn_at_irs_acked, 0, 0},
-    {"other-syn", "9293 3.4, 5961 4.2",
-     "SYN-RECEIVED: a SYN from below the window is answered, not trimmed",
-     NULL, permit_other_syn, 0, 0},
-    {"future-ack-reset", "9293 3.5.2 group 2",
-     "SYN-RECEIVED: an ACK of what was never sent gets a reset", NULL,
-     permit_future_ack_reset, 0, 0},
     {"right-edge", "9293 A.2, MUST-66",
      "an empty segment at the right edge is acceptable", permit_right_edge,
-     permit_right_edge_back, 0, 0},
+     permit_right_edge_back, PERMIT_DECIDED, 0},
     {"both-sides", "9293 3.10.7.4 First (trimming)",
      "text that hangs out of the window on both sides is trimmed",
-     permit_both_sides, NULL, 0, 0},
-    {"zero-window-quiet", "9293 3.10.7.4 First (special allowance), Fifth",
-     "at a window of zero what is at RCV.NXT is not refused: no answer", NULL,
-     permit_zero_quiet, 0, 0},
+     permit_both_sides, NULL, PERMIT_DECIDED, 0},
     {"fin-at-edge", "9293 3.10 (in detail), 3.4",
      "a FIN needs no buffer: at the right edge, in order, it is taken",
-     permit_fin_at_edge, permit_fin_at_edge_back, 0, 0},
+     permit_fin_at_edge, permit_fin_at_edge_back, PERMIT_DECIDED, 0},
     {"fin-after-fin", "9293 3.10.7.4 Eighth, glossary (FIN)",
      "what comes after the FIN is no second FIN", permit_fin_after_fin, NULL,
      0, 0},
     {"fin-before-text", "9293 glossary (FIN)",
      "a FIN before text that has arrived is not believed",
-     permit_fin_before_text, NULL, 0, 0},
+     permit_fin_before_text, NULL, PERMIT_DECIDED, 0},
     {"text-after-fin", "9293 glossary (FIN)",
      "text beyond a FIN that waits is not believed", permit_text_after_fin,
-     NULL, 0, 0},
+     NULL, PERMIT_DECIDED, 0},
+    {"urg-zero", "9293 3.8.5 MUST-62",
+     "an urgent pointer of 0 ends no octet of its segment", permit_urg_zero,
+     NULL, PERMIT_DECIDED, 0},
+    /* and what changes the outcome */
+    {"refused", "1122 4.2.4.1, 9293 3.10.7.4 Second",
+     "a reset that answers our SYN is called \"refused\"", NULL,
+     permit_refused, PERMIT_DECIDED, 0},
+    {"syn-ack-again", "9293 3.10.8 retransmission, 3.10.7.4 First",
+     "the peer's SYN again: the ACK that it is owed is our SYN,ACK", NULL,
+     permit_syn_again, PERMIT_DECIDED, 0},
+    {"other-syn", "9293 3.4, 5961 4.2",
+     "SYN-RECEIVED: a SYN from below the window is answered, not trimmed",
+     NULL, permit_other_syn, PERMIT_DECIDED, 0},
+    {"future-ack-reset", "9293 3.5.2 group 2",
+     "SYN-RECEIVED: an ACK of what was never sent gets a reset", NULL,
+     permit_future_ack_reset, PERMIT_DECIDED, 0},
+    {"zero-window-quiet", "9293 3.10.7.4 First (special allowance), Fifth",
+     "at a window of zero what is at RCV.NXT is not refused: no answer", NULL,
+     permit_zero_quiet, PERMIT_DECIDED, 0},
     {"not-held", "9293 3.10.7.4 SHLD-31",
      "text beyond a gap is not held: the table is full", NULL,
      permit_not_held, 0, 0},
@@ -603,42 +638,39 @@ static permit permits[] = {
      permit_first_wl1, 0, 0},
     {"edge-stays", "9293 3.10.7.4 Fifth (SND.WND), 3.8.6",
      "an ACK that may not update the window moves no right edge", NULL,
-     permit_edge_stays, 0, 0},
+     permit_edge_stays, PERMIT_DECIDED, 0},
     {"rate-limit", "5961 7, 9293 3.10.7.4 (ACK throttling)",
      "answers to what is not acceptable and has no text are limited", NULL,
      permit_rate_limit, 0, 0},
     {"ts-later", "9293 3.10.7.4 Fifth, 5961 5.2 (discarded)",
      "TS.Recent is not taken from a segment whose ACK is refused", NULL,
-     permit_ts_later, 1, 0},
+     permit_ts_later, PERMIT_SERVER, 0},
     {"malformed", "9293 3.1 MUST-7",
      "an option that cannot be stepped over: the segment is dropped", NULL,
-     permit_malformed, 0, 0},
+     permit_malformed, PERMIT_DECIDED, 0},
     {"reset-told", "9293 3.6 MUST-12",
      "CLOSING, LAST-ACK: the user learns that text was lost", NULL,
-     permit_reset_told, 0, 0},
-    {"urg-zero", "9293 3.8.5 MUST-62",
-     "an urgent pointer of 0 ends no octet of its segment", permit_urg_zero,
-     NULL, 0, 0},
+     permit_reset_told, PERMIT_DECIDED, 0},
     {"closed-text", "9293 3.6.1 SHLD-3, MAY-1",
      "text for a user who closed for good: a reset", NULL, permit_closed_text,
-     0, 0},
+     PERMIT_DECIDED, 0},
     {"closed-listen", "9293 3.10.4 LISTEN",
      "SYN-RECEIVED ends in CLOSED, not LISTEN, once the owner closed", NULL,
-     permit_closed_listen, 0, 0},
+     permit_closed_listen, PERMIT_DECIDED, 0},
     {"last-ack", "9293 3.10.4 CLOSE-WAIT, Figure 5",
      "LAST-ACK from CLOSE on, though the FIN still waits", NULL,
-     permit_last_ack, 0, 0},
+     permit_last_ack, PERMIT_DECIDED, 0},
     {"time-wait-quiet", "9293 3.10.7.4 Fifth TIME-WAIT",
      "only the FIN is answered and restarts 2 MSL: no ACK war", NULL,
-     permit_time_wait_quiet, 0, 0},
+     permit_time_wait_quiet, PERMIT_DECIDED, 0},
     {"time-wait-rst", "1337 4 (fix F1)", "RST is ignored in TIME-WAIT", NULL,
-     permit_time_wait_rst, 0, 0},
+     permit_time_wait_rst, PERMIT_DECIDED, 0},
     {"time-wait-fin", "9293 3.10.7.4 Fifth TIME-WAIT",
      "the FIN, though it is below the window, restarts 2 MSL", NULL,
-     permit_time_wait_fin, 0, 0},
+     permit_time_wait_fin, PERMIT_DECIDED, 0},
     {"time-wait-syn", "9293 3.6.1 MAY-2 SHLD-4, 6191 2",
      "a SYN beyond the old connection ends TIME-WAIT", NULL,
-     permit_time_wait_syn, 0, 0},
+     permit_time_wait_syn, PERMIT_DECIDED, 0},
 };
 
 enum { PERMITS = sizeof permits / sizeof *permits };

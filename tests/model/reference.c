@@ -1178,6 +1178,7 @@ void ref_look(const ref_tcb *t, ref_view *v)
     v->snd_nxt = t->snd_nxt;
     v->snd_wnd = t->snd_wnd;
     v->snd_wl1 = t->snd_wl1;
+    v->max_snd_wnd = t->max_snd_wnd;
     v->rcv_nxt = t->rcv_nxt;
     v->rcv_edge = t->rcv_nxt + t->rcv_wnd;
     v->readable = waiting(t);
@@ -1225,6 +1226,8 @@ const char *ref_differ(const ref_view *a, const ref_view *b)
         return "SND.WND";
     if (a->snd_wl1 != b->snd_wl1)
         return "SND.WL1";
+    if (a->max_snd_wnd != b->max_snd_wnd)
+        return "MAX.SND.WND";
     return NULL;
 }
 

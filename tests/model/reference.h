@@ -181,7 +181,7 @@ unsigned ref_take(ref_tcb *);
 /* What two TCPs can be compared by. Numbers count in synchronized states. */
 typedef struct {
     int state;
-    uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1;
+    uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, max_snd_wnd;
     uint32_t rcv_nxt, rcv_edge; /* RCV.NXT + RCV.WND */
     uint32_t readable;          /* octets that wait for the user */
     uint32_t urgent;            /* of those and to come, up to RCV.UP */
