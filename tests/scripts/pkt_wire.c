@@ -703,6 +703,40 @@ static void stretch(struct pkt_run *run, const struct pkt_map *m,
     }
 }
 
+/* With bit 0x200 of tcp_fastopen Linux takes the data of a SYN that has no
+   cookie, or a wrong one; tcpsm wants one, and gets its own. n: bytes of
+   options at p; returns how many there are then. */
+static uint32_t add_cookie(struct pkt_run *run, const struct pkt_map *m,
+                           const struct pkt_tcp *t, uint8_t *p, uint32_t n)
+{
+    uint8_t cookie[40];
+    uint32_t i, len, was = n;
+
+    if (!(run->conf.fastopen_server & 0x200) || t->len == 0 ||
+        (t->flags & (PKT_SYN | PKT_ACK)) != PKT_SYN)
+        return n;
+    len = (uint32_t)pkt_cookie_live(run, m, cookie);
+    if (len == 0)
+        return n;
+    for (i = 0; i < n && p[i] != 0; i += p[i] > 1 ? p[i + 1] : 1u) {
+        if (p[i] > 1 && (i + 1 == n || p[i + 1] < 2 || i + p[i + 1] > n))
+            return n;
+        if (p[i] == 34 && p[i + 1] == 2 + len)
+            memcpy(p + i + 2, cookie, len);
+        if (p[i] == 34)
+            return n;
+    }
+    n = i; /* without the end of the list */
+    if (n + 2 + len > 40)
+        return was;
+    p[n] = 34;
+    p[n + 1] = (uint8_t)(2 + len);
+    memcpy(p + n + 2, cookie, len);
+    for (n += 2 + len; n % 4 != 0;)
+        p[n++] = 0;
+    return n;
+}
+
 static int tcp_in(struct pkt_run *run, struct pkt_map *m,
                   const struct pkt_packet *p)
 {
@@ -732,7 +766,8 @@ static int tcp_in(struct pkt_run *run, struct pkt_map *m,
                          : m->in_next;
     opts = put_opts(run, m, t, tcp + 20);
     if (opts != UINT32_MAX)
-        opts = add_ts(run, m, t, tcp + 20, opts);
+        opts = add_cookie(run, m, t, tcp + 20,
+                          add_ts(run, m, t, tcp + 20, opts));
     n = 20 + opts + t->len;
     if (opts == UINT32_MAX || n + (v4 ? 20 : 0) > 65535u) {
         free(d);
