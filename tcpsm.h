@@ -6541,19 +6541,12 @@ TCPSM__FN void tcpsm__take_fin(tcpsm_conn *c)
     c->flags &= ~TCPSM__F_FIN_HELD;
     tcpsm__ack_now(c);
     tcpsm__raise(c, TCPSM_EV_EOF);
-    switch (c->state) {
-    case TCPSM_ESTABLISHED:
+    if (c->state == TCPSM_ESTABLISHED)
         tcpsm__set_state(c, TCPSM_CLOSE_WAIT);
-        break;
-    case TCPSM_FIN_WAIT_1: /* our FIN is not acknowledged (erratum 8805) */
+    else if (c->state == TCPSM_FIN_WAIT_1) /* ours: not yet (erratum 8805) */
         tcpsm__set_state(c, TCPSM_CLOSING);
-        break;
-    case TCPSM_FIN_WAIT_2:
+    else /* FIN-WAIT-2 */
         tcpsm__time_wait(c);
-        break;
-    default:
-        break;
-    }
 }
 
 /* Ranges that RCV.NXT has reached become readable; 1: up to a held FIN. */
