@@ -454,8 +454,8 @@ TEST(RFC3168_13_window_probe)
 
 /* ---- the sender (6.1.2) ------------------------------------------------- */
 
-/* RFC9293-SHLD-8. RFC3168-7 with RFC 8511: 0.8 of what is in flight, once a round, and no
-   growth by the ACKs that say so. RFC3168-9: CWR once. */
+/* RFC9293-SHLD-8. RFC3168-7 with RFC 8511: 0.8 of what is in flight, once a
+   round, and no growth by the ACKs that say so. RFC3168-9: CWR once. */
 TEST(RFC3168_7_RFC3168_9_once_a_round)
 {
     uint32_t k, marked = 0;
