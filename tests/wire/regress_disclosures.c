@@ -604,7 +604,7 @@ static void datagram_in(const uint8_t *d, uint32_t n)
     free(exact);
 }
 
-/* REG-D7, CVE-2021-31401: the length of the segment is the datagram's minus
+/* REG-D7: the length of the segment is the datagram's minus
    the header's, and that is negative. REG-D3: or the datagram is cut. */
 TEST(datagram_shorter_than_its_headers)
 {
