@@ -116,7 +116,6 @@ static void all_cells(int state, const char *variant, uint8_t family,
     TEST(name##_ipv6)                                                        \
     {                                                                        \
         dice = 6;                                                            \
-        all_cells(state, variant, 6, ORDINARY);                              \
         all_cells(state, variant, 6, WRAPPING);                              \
     }
 
@@ -426,7 +425,7 @@ TEST(permitted_differences_are_each_used)
     printf("  %lu cells in %lu rows, %lu segments; %lu of them with a "
            "permitted difference:\n",
            cells, rows_done, mx.steps, mx.differences);
-    if (rows_done < 4 * ROWS)
+    if (rows_done < 3 * ROWS)
         SKIP("only some of the rows were run");
     for (i = 0; i < PERMITS; i++) {
         const permit *p = &permits[i];

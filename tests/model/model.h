@@ -436,26 +436,60 @@ MODEL_FN int model_permitted(const permit_case *k, uint32_t from,
     return 0;
 }
 
-/* The reference's own outcome fits. Is there a difference that should have
-   been made instead? Its name, or NULL. */
-MODEL_FN const char *model_undecided(const permit_case *k)
+/* With entry i, and another one or none, it fits, or i does not apply. */
+MODEL_FN int model_with(const permit_case *k, uint32_t i)
 {
     static outcome other;
     unsigned used;
-    uint32_t i;
-    int fits;
+    uint32_t j;
 
-    for (i = PERMIT_REWRITES; i < PERMITS; i++) {
-        if (!(permits[i].how & PERMIT_DECIDED))
-            continue;
-        mx.used_n = 1;
-        mx.used[0] = i;
-        fits = !model_outcome(k, &other) || !model_fits(k, &other, &used);
-        mx.used_n = 0;
-        if (!fits)
-            return permits[i].id;
+    mx.used_n = 1;
+    mx.used[0] = i;
+    if (!model_outcome(k, &other) || !model_fits(k, &other, &used))
+        return 1;
+    mx.used_n = 2;
+    for (j = PERMIT_REWRITES; j < PERMITS; j++) {
+        mx.used[0] = j < i ? j : i; /* in the table's order */
+        mx.used[1] = j < i ? i : j;
+        if (j != i && model_outcome(k, &other) &&
+            !model_fits(k, &other, &used))
+            return 1;
     }
-    return NULL;
+    return 0;
+}
+
+/* The reference's own outcome fits. Is there a difference that should have
+   been made instead? Its name, or NULL. A hook that says 0 has changed
+   nothing, so the copies are good for the next. */
+MODEL_FN const char *model_undecided(const permit_case *k,
+                                     const outcome *first)
+{
+    static outcome scratch;
+    uint32_t i;
+    int fine = 1;
+
+    ref_copy(&scratch.r, &first->r);
+    scratch.list = first->list;
+    for (i = PERMIT_REWRITES; i < PERMITS && fine; i++) {
+        const permit *p = &permits[i];
+
+        if (!(p->how & PERMIT_DECIDED))
+            continue;
+        if (p->before) {
+            static ref_tcb t;
+            ref_seg s = *k->seg;
+
+            ref_copy(&t, k->before);
+            if (p->before(k, &t, &s))
+                fine = model_with(k, i);
+        } else if (p->after(k, &scratch)) {
+            ref_copy(&scratch.r, &first->r);
+            scratch.list = first->list;
+            fine = model_with(k, i);
+        }
+    }
+    mx.used_n = 0;
+    return fine ? NULL : permits[i - 1].id;
 }
 
 MODEL_FN const char *model_show(const ref_seg *e)
@@ -527,7 +561,7 @@ MODEL_FN const char *model_judge(const permit_case *k)
         model_explain(k, &first, why);
         return mx.why;
     }
-    if (!mx.used_n && (id = model_undecided(k)) != NULL) {
+    if (!mx.used_n && (id = model_undecided(k, &first)) != NULL) {
         model_explain(k, &first, "a decided difference is not made");
         snprintf(mx.why + strlen(mx.why), sizeof mx.why - strlen(mx.why),
                  "; permitted.h: %s", id);
