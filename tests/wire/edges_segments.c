@@ -32,6 +32,9 @@ TEST(RFC9293_3_4_half_the_numbers_ahead_is_no_part_of_the_window)
     IN_DROP(TCPSM_DROP_WINDOW, "A 2147483647 ack 11 len 1");
     OUT("A 11 ack 1");
     CHECK_EQ(status().snd_queued, 10);
+    IN_DROP(TCPSM_DROP_OLD_DATA, "A 2147483649 ack 11 len 10"); /* behind */
+    OUT("A 11 ack 1");
+    CHECK_EQ(status().snd_queued, 10);
     IN("A 1 ack 11");
     CHECK_EQ(status().snd_queued, 0);
 }
@@ -122,7 +125,9 @@ TEST(RFC9293_3_10_7_4_the_syn_again_is_not_another_one)
     OUT("SA 0 ack 1 mss 1460");
     IN_DROP(TCPSM_DROP_OLD_DATA, "S 0 mss 1000");
     OUT("SA 0 ack 1 mss 1460");
+    NONE();
     STATE(TCPSM_SYN_RECEIVED);
+    CHECK_EQ(COUNT(challenges), 0);
     IN_DROP(TCPSM_DROP_SYN, "S 1 mss 1000");
     STATE(TCPSM_LISTEN);
     NONE();
@@ -144,6 +149,30 @@ TEST(RFC5961_10_old_and_future_are_told_apart_at_half_the_numbers)
     OUT("A 11 ack 1");
     IN_DROP(TCPSM_DROP_BAD_ACK, "A 1 ack 12");
     OUT("A 11 ack 1");
+}
+
+/* RFC 9293 s3.10.7.3: <SEQ=SEG.ACK><CTL=RST> for an ACK of what was never
+   sent, with the timestamp of the segment that it answers and no other's;
+   what waits to be sent, urgent data too, does not change. */
+TEST(RFC9293_3_10_7_3_each_answer_is_to_its_own_segment)
+{
+    START();
+    w.cfg.flags &= ~(uint32_t)TCPSM_NO_TS;
+    OPEN();
+    OUT("S 0 mss 1460 ts * 0");
+    SEND_FLAGS(20, TCPSM_URG);
+    IN_DROP(TCPSM_DROP_BAD_ACK, "A 5 ack 77 ts 4242 1");
+    OUT("R 77 ts * 4242");
+    IN_DROP(TCPSM_DROP_BAD_ACK, "A 5 ack 78");
+    OUT("R 78");
+    NONE();
+    IN("SA 0 ack 1 mss 1000 ts 4300 *");
+    w.ts = 0;
+    WIRE__STEP("the urgent text");
+    wire__fill();
+    wire__take();
+    CHECK_EQ(w.seg.flags & PAIR_URG, PAIR_URG);
+    CHECK_EQ(w.seg.urg, 20);
 }
 
 /* RFC 9293 s3.10.7.4, LAST-ACK: "the only thing that can arrive is an
