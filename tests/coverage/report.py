@@ -100,7 +100,7 @@ def main(args):
         print("coverage: the object has no tcpsm.h", file=sys.stderr)
         return 1
     totals = files[0]["summary"]
-    with open("tcpsm.h") as f:
+    with open(files[0]["filename"]) as f:
         source = f.read().splitlines()
 
     lines, missed = uncovered(obj, profile, exported, source)

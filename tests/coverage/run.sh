@@ -36,7 +36,8 @@ done
 
 out=build/coverage
 rules="make --no-print-directory -f tests/coverage/rules.mk"
-mkdir -p $out
+mkdir -p $out/header
+cmp -s tcpsm.h $out/header/tcpsm.h || cp tcpsm.h $out/header/tcpsm.h
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 start=$SECONDS
 $rules -s -k -j"$jobs" all
