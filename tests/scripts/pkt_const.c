@@ -111,6 +111,7 @@ static const struct name constants[] = {
     {"TCP_NOOPT", 0x10008},
     {"TCP_FUNCTION_BLK", 0x10009},
     {"TCP_KEEPINIT", 0x1000A},
+    {"MSG_EOF", (int64_t)1 << 40},
     {"MSG_OOB", PKT_MSG_OOB},
     {"MSG_PEEK", PKT_MSG_PEEK},
     {"MSG_DONTROUTE", 4},

@@ -399,6 +399,10 @@ static int64_t of_status(struct pkt_run *run, const struct tcpsm_info *i,
         return counted(k, 2);
     if (IS("lost"))
         return per_mss(i, (uint64_t)i->lost + (i->smss ? i->smss - 1u : 0));
+    if (IS("reordering")) /* what RACK began with, RFC 8985 s6.2 */
+        return i->reordering ? -2 : 3;
+    if (IS("reord_seen"))
+        return i->reordering ? -2 : 0;
     if (IS("fackets"))
         return 0;
     if (IS("last_data_sent"))

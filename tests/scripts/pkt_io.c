@@ -94,6 +94,8 @@ static int step_write(struct pkt_run *run, struct pkt_call *call)
     if (s->err != 0 || (s->shut & 2) || pkt_sock_dead(s)) {
         if (call->did != 0)
             return pkt_done(call, call->did);
+        if (pkt_sock_bsd(run) && ((s->shut & 2) || s->established))
+            return pkt_errs(call, PKT_EPIPE); /* the error stays */
         e = pkt_sock_error(s);
         return pkt_errs(call, e != 0 ? e : PKT_EPIPE);
     }
@@ -270,7 +272,7 @@ static int nothing_to_read(struct pkt_run *run, struct pkt_call *call)
 {
     struct pkt_sock *s = call->s;
     int e;
-    if (s->fin)
+    if (s->fin && !(pkt_sock_bsd(run) && s->err != 0))
         return pkt_done(call, call->did);
     if (s->err != 0) {
         if (call->did != 0)

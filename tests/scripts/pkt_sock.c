@@ -14,6 +14,11 @@ static int is_profile(const struct pkt_run *run, const char *name)
     return run->conf.profile != NULL && strcmp(run->conf.profile, name) == 0;
 }
 
+int pkt_sock_bsd(const struct pkt_run *run)
+{
+    return is_profile(run, "freebsd");
+}
+
 /* ---- descriptors ------------------------------------------------------- */
 
 struct pkt_sock *pkt_sock_find(struct pkt_run *run, int64_t fd)
@@ -447,7 +452,7 @@ static int nagle(struct pkt_run *run, struct pkt_sock *s)
         return 0;
     least = pkt_info_least(run, s->c);
     tcpsm_status(s->c, &i);
-    off = is_profile(run, "freebsd") ? least == UINT32_MAX : least >= i.smss;
+    off = pkt_sock_bsd(run) ? least == UINT32_MAX : least >= i.smss;
     if (off == s->nagle_off)
         return 0;
     s->nagle_off = off;
@@ -983,12 +988,12 @@ static int errno_of_icmp(const struct pkt_sock *s)
     }
 }
 
-static int errno_of_end(const struct pkt_sock *s)
+static int errno_of_end(const struct pkt_run *run, const struct pkt_sock *s)
 {
     int icmp = errno_of_icmp(s);
     switch (tcpsm_error(s->c)) {
     case TCPSM_E_RESET:
-        return s->fin ? PKT_EPIPE : PKT_ECONNRESET;
+        return s->fin && !pkt_sock_bsd(run) ? PKT_EPIPE : PKT_ECONNRESET;
     case TCPSM_E_REFUSED:
         return PKT_ECONNREFUSED;
     case TCPSM_E_TIMEOUT:
@@ -1083,7 +1088,7 @@ void pkt_sock_look(struct pkt_run *run, struct pkt_sock *s)
             s->fin = 1;
         if (tcpsm_error(s->c) != 0 && !s->error_seen) {
             s->error_seen = 1;
-            s->err = errno_of_end(s);
+            s->err = errno_of_end(run, s);
         }
         give_up(run, s);
         tcpsm_status(s->c, &i);
@@ -1367,7 +1372,7 @@ static int step_accept(struct pkt_run *run, struct pkt_call *call)
         l->children_end = &l->children;
     s->sibling = NULL;
     s->nonblock = (call->i[0] & PKT_NONBLOCK) != 0;
-    if (is_profile(run, "freebsd") && l->nonblock)
+    if (pkt_sock_bsd(run) && l->nonblock)
         s->nonblock = 1;
     run->sockets->last = s;
     return pkt_sock_number(run, call, s);
@@ -1430,12 +1435,14 @@ static int call_connect(struct pkt_run *run, struct pkt_call *call)
     call->blocking = !s->nonblock;
     times_out(run, call, s->o.sndtimeo_us);
     call->step = step_connect;
+    if (s->listening && pkt_sock_bsd(run))
+        return pkt_errs(call, PKT_EOPNOTSUPP);
     if (s->listening || s->phase == PKT_CONNECTED || s->fo_waiting)
         return pkt_errs(call, PKT_EISCONN);
     if (s->phase == PKT_CONNECTING) {
         call->i[0] = 1;
         pkt_sock_look(run, s);
-        if (s->established && is_profile(run, "freebsd"))
+        if (s->established && pkt_sock_bsd(run))
             return pkt_errs(call, PKT_EISCONN);
         return step_connect(run, call);
     }

@@ -210,6 +210,8 @@ uint32_t pkt_sock_sndbuf(const struct pkt_run *, int64_t n);
 void pkt_sock_look(struct pkt_run *, struct pkt_sock *);
 int pkt_sock_dead(const struct pkt_sock *); /* Linux: TCP_CLOSE */
 uint32_t pkt_sock_mask(const struct pkt_sock *);
+/* Does the profile have FreeBSD's habits? */
+int pkt_sock_bsd(const struct pkt_run *);
 /* Pending error, and then none. */
 int pkt_sock_error(struct pkt_sock *);
 /* SYN-SENT with these options; 0 or an errno. fo: with Fast Open. */
