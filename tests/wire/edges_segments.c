@@ -347,11 +347,32 @@ TEST(RFC9293_3_10_7_3_text_in_a_syn_alone_wants_no_ring)
 {
     START();
     w.rcv_ring = 0;
-    w.cfg.rcv_max = 8192;
+    w.cfg.rcv_promise = 8192;
     OPEN();
-    OUT("S 0 mss 1460");
+    OUT("S 0 win 8192 mss 1460");
     IN_ANY("S 0 mss 1000 len 10");
     CHECK_EQ(w.ret, 0); /* not E_RING */
     STATE(TCPSM_SYN_RECEIVED);
     OUT("SA 0 ack 1 mss 1460");
+}
+
+/* A promise of one byte is a promise; and who says that there will be no
+   ring (TCPSM_IN_NO_DATA) gets the handshake without the text. */
+TEST(RFC9293_3_10_7_3_text_in_a_syn_ack_wants_one)
+{
+    uint32_t promise;
+
+    for (promise = 1; promise <= 8192; promise *= 8192) {
+        START();
+        w.rcv_ring = 0;
+        w.cfg.rcv_promise = promise;
+        OPEN();
+        OUT("S 0 win %u mss 1460", promise);
+        IN_RET(TCPSM_E_RING, "SA 0 ack 1 mss 1000 len 10");
+        STATE(TCPSM_SYN_SENT);
+        IN_ANY("SA 0 ack 1 mss 1000 len 10 nodata");
+        CHECK_EQ(w.ret, 0);
+        STATE(TCPSM_ESTABLISHED);
+        OUT("A 1 ack 1");
+    }
 }
