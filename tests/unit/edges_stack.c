@@ -170,3 +170,74 @@ TEST(ip_build_knows_what_the_length_field_holds)
     CHECK_EQ(tcpsm_ip_build(p + 40, 65515, &o), 20);
     CHECK_EQ(p[22] << 8 | p[23], 65535);
 }
+
+/* A size that no table may have has no memory that would hold it. */
+TEST(a_stack_of_impossible_sizes)
+{
+    tcpsm_stack_config cfg;
+
+    START();
+    cfg = sw.cfg;
+    CHECK_NE(tcpsm_stack_size(&cfg), 0);
+    cfg.listeners = 0xFFFF;
+    CHECK_EQ(tcpsm_stack_size(&cfg), 0);
+    cfg.listeners = 0xFFFE;
+    CHECK_NE(tcpsm_stack_size(&cfg), 0);
+    cfg = sw.cfg;
+    cfg.addresses = 0xFFFF;
+    CHECK_EQ(tcpsm_stack_size(&cfg), 0);
+    cfg.addresses = 0xFFFE;
+    CHECK_NE(tcpsm_stack_size(&cfg), 0);
+    cfg = sw.cfg;
+    cfg.flags = 16;
+    CHECK_EQ(tcpsm_stack_size(&cfg), 0);
+}
+
+/* A number is of a connection that this stack owns, and of no other. */
+TEST(a_ref_is_of_this_stack)
+{
+    static tcpsm_conn other;
+    tcpsm_conn *c;
+
+    START();
+    UP();
+    LISTENER(80, 0, 0);
+    c = HANDSHAKE("mss 1000");
+    CHECK_EQ(tcpsm_stack_ref(sw.st, &other), 0);
+    CHECK(tcpsm_stack_deref(sw.st, tcpsm_stack_ref(sw.st, c)) == c);
+}
+
+/* "all connections that match (zero: any)": each field alone decides. */
+TEST(abort_by_each_field_alone)
+{
+    tcpsm_tuple t, name;
+    tcpsm_conn *c;
+    int k;
+
+    START();
+    UP();
+    LISTENER(80, 0, 0);
+    c = HANDSHAKE("mss 1000");
+    tcpsm_name(c, &name);
+    for (k = 0; k < 6; k++) {
+        CONTEXT("field %d", k);
+        memset(&t, 0, sizeof t);
+        if (k == 0)
+            t.family = 6;
+        else if (k == 1)
+            t.zone = 7;
+        else if (k == 2)
+            t.local_port = 81;
+        else if (k == 3)
+            t.remote_port = 9;
+        else
+            (k == 4 ? t.local : t.remote)[0] = 99;
+        CHECK_EQ(tcpsm_stack_abort(sw.st, &t), 0);
+        CHECK_EQ(tcpsm_state(c), TCPSM_ESTABLISHED);
+    }
+    t = name;
+    CHECK_EQ(tcpsm_stack_abort(sw.st, &t), 1);
+    CHECK_EQ(tcpsm_state(c), TCPSM_CLOSED);
+    stackwire__touched();
+    OUT("RA 1 ack 1");
+}

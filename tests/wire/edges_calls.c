@@ -192,6 +192,23 @@ TEST(listen_at_a_group_is_refused)
     UNCHANGED(tcpsm_open(w.c, &t, 0), TCPSM_E_ARG);
 }
 
+/* RFC 4291 s2.5: :: is nobody, ::1 is here, the rest of ::/96 is unicast. */
+TEST(RFC4291_2_5_low_addresses)
+{
+    tcpsm_tuple t;
+    int low;
+
+    for (low = 0; low < 4; low++) {
+        START6();
+        wire__init();
+        t = w.tuple;
+        memset(t.remote, 0, 16);
+        t.remote[15] = (uint8_t)low;
+        CHECK_EQ(tcpsm_open(w.c, &t, w.p.now), low < 2 ? TCPSM_E_ARG : 0);
+        wire__touched();
+    }
+}
+
 /* The last reset of the old connection is still to be sent. */
 TEST(the_reset_goes_before_the_next_open)
 {

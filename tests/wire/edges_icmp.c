@@ -196,6 +196,9 @@ TEST(a_listen_for_one_peer_hears_nobody_else)
         w.src = other;
         IN_RET(TCPSM_E_NOT_MINE, "S 0 mss 1000");
         w.src = NULL;
+        w.family = 6; /* the same bytes, in the other family */
+        IN_RET(TCPSM_E_NOT_MINE, "S 0 mss 1000");
+        w.family = 4;
         w.tuple.remote_port++;
         if (k)
             IN("S 0 mss 1000");
