@@ -1863,10 +1863,8 @@ TCPSM__FN int tcpsm__ranges_valid(const struct tcpsm__ranges *r,
 TCPSM__FN void tcpsm__ranges_touch(struct tcpsm__ranges *r, uint32_t i)
 {
     uint32_t k;
-    for (k = 0; k < r->n && r->order[k] != i; k++)
+    for (k = 0; k + 1 < r->n && r->order[k] != i; k++)
         TCPSM_STEP();
-    if (k == r->n)
-        return;
     memmove(r->order + 1, r->order, k);
     r->order[0] = (uint8_t)i;
 }
@@ -4310,8 +4308,8 @@ TCPSM__FN int tcpsm__worth_sending(const tcpsm_conn *c, uint32_t len,
 {
     int whole = record || len == unsent;
     int last = tcpsm__is(c, TCPSM__F_FIN_QUEUED);
-    int nagle = tcpsm__outstanding(c) != 0 && !(c->opts & TCPSM_NODELAY) &&
-                !(whole && last);
+    int nagle = tcpsm__snd_base(c) != c->snd_nxt && /* a SYN is no data */
+                !(c->opts & TCPSM_NODELAY) && !(whole && last);
     int corked =
         tcpsm__is(c, TCPSM__F_CORK | TCPSM__F_MORE) && !last && !record;
     uint32_t most = (uint32_t)c->wnd_max << tcpsm__snd_shift(c);
@@ -4492,8 +4490,6 @@ TCPSM__FN uint32_t tcpsm__pto(const tcpsm_conn *c)
     uint32_t rto = tcpsm__rto(c), now = tcpsm__now32(c), end;
     if (tcpsm__outstanding(c) <= tcpsm__smss(c))
         t += TCPSM__TLP_ACK_DELAY;
-    if (r.n == 0)
-        return tcpsm__min(t, rto);
     end = tcpsm__run_last(&r, 0) + rto;
     if (tcpsm__rtx_kind(c) == TCPSM__RTX_TLP &&
         (c->timers & TCPSM__T_RTX)) /* never later than what already runs */
@@ -5567,14 +5563,10 @@ TCPSM__FN void tcpsm__owe(tcpsm_conn *c)
         c->owed++;
 }
 
-/* RFC7323-11 */
+/* RFC7323-11; PAWS has seen to it that SEG.TSval >= TS.Recent. */
 TCPSM__FN void tcpsm__ts_take(tcpsm_conn *c, const struct tcpsm__seg *s)
 {
-    if (!tcpsm__ts_on(c) || !s->ts)
-        return;
-    if (tcpsm__seq_lt(c->last_ack, s->seq))
-        return;
-    if (tcpsm__ts_valid(c, c->now) && tcpsm__seq_lt(s->tsval, c->ts_recent))
+    if (!tcpsm__ts_on(c) || tcpsm__seq_lt(c->last_ack, s->seq))
         return;
     c->ts_recent = s->tsval;
     c->ts_age = (uint16_t)(c->now >> 30);
@@ -6273,7 +6265,7 @@ TCPSM__APART void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
     tcpsm_cc_event e;
     uint32_t acked = s->ack - c->snd_una, flight = tcpsm__outstanding(c);
     uint32_t lost, was, segs;
-    int dsack = tcpsm__is_dsack(s), wider = 0, opening, marked;
+    int dsack = tcpsm__is_dsack(s), wider = 0, marked;
     if (acked == 0 && s->nsack == 0 && c->oof == 0 &&
         !(c->flags2 & (TCPSM__N_TLP | TCPSM__N_LOSS | TCPSM__N_ECN)))
         return;
@@ -6284,11 +6276,7 @@ TCPSM__APART void tcpsm__ack_sack(tcpsm_conn *c, const struct tcpsm__seg *s)
         (uint8_t)(d.again_too | tcpsm__is2(c, TCPSM__N_LOSS | TCPSM__N_REO));
     if (acked != 0) {
         tcpsm__take_sample(c, s, &d, flight);
-        opening =
-            c->state == TCPSM_SYN_RECEIVED || c->state == TCPSM_SYN_SENT;
         tcpsm__advance(c, s);
-        if (opening)
-            return; /* RFC5681-4: the handshake grows nothing */
     }
     tcpsm__rack_take(c, &d);
     marked = tcpsm__ecn_ack(c, s, flight, d.bytes, &e);
@@ -10398,7 +10386,6 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_init_(tcpsm_stack **out, void *mem,
     struct tcpsm__geometry g;
     struct tcpsm_stack *st;
     uintptr_t p = (uintptr_t)mem;
-    tcpsm_ret e;
     if (conn_size != sizeof(tcpsm_conn) || abi != TCPSM_ABI)
         return TCPSM_E_ABI;
     if (out == NULL || mem == NULL || f == NULL || !tcpsm__measure(f, &g))
@@ -10410,9 +10397,7 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_init_(tcpsm_stack **out, void *mem,
     p = (p + (TCPSM__STACK_ALIGN - 1)) & ~(uintptr_t)(TCPSM__STACK_ALIGN - 1);
     st = (struct tcpsm_stack *)(void *)p;
     memset(st, 0, g.ring);
-    e = tcpsm_init(&st->proto, &f->conn);
-    if (e < 0)
-        return e;
+    (void)tcpsm_init(&st->proto, &f->conn);
     st->magic = TCPSM__MAGIC;
     st->self = (uint64_t)p;
     st->g = g;
@@ -10835,10 +10820,7 @@ TCPSM__FN void tcpsm__take_ring(struct tcpsm_stack *st, uint32_t i)
 {
     tcpsm_conn *c = tcpsm__conn_at(st, i);
     uint32_t r = st->free_ring;
-    uint8_t *p;
-    if (r == 0)
-        return;
-    p = tcpsm__slab(st, r - 1);
+    uint8_t *p = tcpsm__slab(st, r - 1);
     st->free_ring = *tcpsm__ring_next(st, r - 1);
     tcpsm__link_at(st, i)->ring = r;
     st->rings++;
@@ -11489,10 +11471,7 @@ TCPSM__FN tcpsm_conn *tcpsm__hatch(struct tcpsm_stack *st,
                                    const tcpsm_facts *f)
 {
     uint32_t i = tcpsm__birth(st, &ls->proto, st->g.rings != 0);
-    tcpsm_conn *c;
-    if (i == 0)
-        return NULL;
-    c = tcpsm__conn_at(st, i - 1);
+    tcpsm_conn *c = tcpsm__conn_at(st, i - 1);
     if (tcpsm_open_from(c, &v->who, f, st->now) < 0) {
         tcpsm__death(st, i - 1);
         return NULL;
@@ -11931,20 +11910,14 @@ TCPSM__FN tcpsm_conn *tcpsm__listen_ack(struct tcpsm_stack *st, tcpsm_in *in,
 
 #if !TCPSM__TINY
 /* A SYN with a good Fast Open cookie has its connection at once: one in
-   LISTEN for nobody else, which then takes the SYN. */
+   LISTEN for nobody else, which then takes the SYN. There is room. */
 TCPSM__FN tcpsm_conn *tcpsm__listen_fast(struct tcpsm_stack *st,
                                          struct tcpsm__visit *v,
                                          struct tcpsm__listener *ls)
 {
     uint32_t i = tcpsm__birth(st, &ls->proto, st->g.rings != 0);
-    tcpsm_conn *c;
-    if (i == 0)
-        return NULL;
-    c = tcpsm__conn_at(st, i - 1);
-    if (tcpsm_listen(c, &v->who, st->now) < 0) {
-        tcpsm__death(st, i - 1);
-        return NULL;
-    }
+    tcpsm_conn *c = tcpsm__conn_at(st, i - 1);
+    (void)tcpsm_listen(c, &v->who, st->now); /* fresh, and a proper name */
     tcpsm__tw_forget(st, &v->who, v->hash);
     tcpsm__hash_add(st, i - 1, v->hash);
     tcpsm_set_wake(c, &st->ready);
@@ -12318,7 +12291,6 @@ TCPSM__FN void tcpsm__over(struct tcpsm_stack *st, uint32_t i)
 TCPSM__FN void tcpsm__settle(struct tcpsm_stack *st, uint32_t i)
 {
     tcpsm_conn *c = tcpsm__conn_at(st, i);
-    tcpsm_time d;
     if ((tcpsm__link_at(st, i)->flags & TCPSM__L_FAST) &&
         c->state != TCPSM_SYN_RECEIVED) {
         tcpsm__link_at(st, i)->flags &= (uint8_t)~TCPSM__L_FAST;
@@ -12331,11 +12303,7 @@ TCPSM__FN void tcpsm__settle(struct tcpsm_stack *st, uint32_t i)
         tcpsm__over(st, i);
         return;
     }
-    d = tcpsm_deadline(c);
-    if (d <= st->now)
-        tcpsm__wake_up(c);
-    else
-        tcpsm__wheel_arm(st, i, d);
+    tcpsm__wheel_arm(st, i, tcpsm_deadline(c));
 }
 
 /* Puts the first ready connection behind the others. */
@@ -12985,8 +12953,6 @@ TCPSM_DEF tcpsm_ret tcpsm_stack_connect(tcpsm_stack *st, const tcpsm_tuple *t,
     if (e < 0)
         return e;
     i = tcpsm__birth(st, &st->scratch, st->g.rings != 0);
-    if (i == 0)
-        return TCPSM_E_SPACE;
     c = tcpsm__conn_at(st, i - 1);
     e = tcpsm_open(c, &name, st->now);
     if (e < 0) {
