@@ -317,7 +317,7 @@ typedef struct {
     uint32_t value;
 } place;
 
-enum { CELL_SEQS = 16, CELL_ACKS = 8, CELL_LENS = 3 };
+enum { CELL_SEQS = 16, CELL_ACKS = 8, CELL_LENS = 4 };
 
 typedef struct {
     place seq[CELL_SEQS], ack[CELL_ACKS];
@@ -390,11 +390,10 @@ MODEL_FN void cell_columns(columns *c, uint32_t len)
     cell__add(c->ack, &c->acks, "SND.MIN", t->snd_una - t->max_snd_wnd, -1);
 }
 
-/* How much text, which of the lens-th kind: none, some, more than a small
-   window. */
+/* How much text: none, some, more than a small window, and a little more. */
 MODEL_FN uint32_t cell_len(uint32_t k)
 {
-    static const uint32_t len[CELL_LENS] = {0, 10, 60};
+    static const uint32_t len[CELL_LENS] = {0, 10, 60, 45};
 
     return len[k];
 }
