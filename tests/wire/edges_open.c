@@ -40,7 +40,7 @@ TEST(the_largest_ring)
     CHECK_EQ(tcpsm_init(&c, &f), TCPSM_E_ARG);
 }
 
-/* ---- LISTEN again (9293-u10) ---------------------------------------------- */
+/* ---- LISTEN again (9293-u10) -------------------------------------------- */
 
 /* What the owner fixed stays so when a handshake is reset. */
 TEST(listens_again_for_the_same_port)
@@ -87,7 +87,7 @@ TEST(listens_again_for_the_same_host)
     OUT("SA 0 ack 1 mss 1460");
 }
 
-/* ---- an old clock ------------------------------------------------------------ */
+/* ---- an old clock ------------------------------------------------------- */
 
 /* RFC7323-15: TS.Recent counts its own 24 days, not those of the clock: after
    a year of uptime an old segment is still an old one. */
@@ -106,7 +106,7 @@ TEST(RFC7323_12_after_a_year)
     IN("PA 11 ack 1 len 10");
 }
 
-/* ---- Fast Open, the client's side ----------------------------------------------- */
+/* ---- Fast Open, the client's side --------------------------------------- */
 
 /* RFC7413-7: a server's large MSS does not widen our own path. */
 TEST(RFC7413_7_within_the_mtu)
@@ -177,7 +177,7 @@ TEST(RFC7413_4_a_shorter_cookie)
     CHECK_MEM(e.cookie, want, 16);
 }
 
-/* ---- what a controller is told --------------------------------------------------- */
+/* ---- what a controller is told ------------------------------------------ */
 
 static struct {
     tcpsm_cc_event e;
