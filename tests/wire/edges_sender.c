@@ -118,3 +118,50 @@ TEST(no_keepalive_before_the_first_window_probe)
     AT(stream_info().rto_us / 1e6);
     OUT("A 1 ack 1 len 1");
 }
+
+/* RFC6298-9: the clock's tick is rounded up, never down, and what needs no
+   rounding gets none. */
+TEST(clock_granularity_is_rounded_up)
+{
+    static const uint32_t row[][2] = {
+        {31, 31}, {40000, 40000}, {45000, 50000}, {320000, 400000}};
+    uint32_t k, i;
+
+    for (k = 0; k < sizeof row / sizeof *row; k++) {
+        CONTEXT("%u us", row[k][0]);
+        START();
+        w.cfg.rto_min_us = 1;
+        w.cfg.clock_us = row[k][0];
+        OPEN();
+        OUT("S 0 mss 1460");
+        AT(0.1);
+        IN("SA 0 ack 1 mss 1000 win 65535");
+        OUT("A 1 ack 1");
+        for (i = 0; i < 200; i++) { /* the variance vanishes */
+            SEND(10);
+            stream_drain();
+            w.p.now += 100000;
+            INF("A 1 ack %u", stream_info().snd_nxt - w.iss);
+        }
+        CHECK_LE(stream_info().rttvar_us, 7u);
+        CHECK_EQ(stream_info().rto_us, stream_info().srtt_us + row[k][1]);
+    }
+}
+
+/* RFC9293-SHLD-29: the first probe is an RTO later, not more, though the
+   data had timed out twice before the window closed. */
+TEST(first_probe_after_timeouts)
+{
+    START();
+    OPENED("mss 1000 win 5000");
+    SEND(1000);
+    OUT("PA 1 ack 1 len 1000");
+    AT(0.2);
+    OUT("PA 1 ack 1 len 1000");
+    AT(0.6);
+    OUT("PA 1 ack 1 len 1000");
+    AT(0.7);
+    IN("A 1 ack 1 win 0");
+    NONE();
+    DEADLINE(0.9);
+}
