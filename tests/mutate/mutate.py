@@ -689,8 +689,9 @@ def marks_of(header):
         for first, last in statements(toks):
             if toks[first].text not in ("return", "break", "continue",
                                         "goto") and \
-                    toks[first].kind == "name" and \
-                    not toks[first].text.isupper():
+                    not toks[first].text.isupper() and (
+                        toks[first].kind == "name" or
+                        toks[first + 1].text == "void"):
                 found.append((toks[first].at, toks[last].end,
                               toks[first].at))
         for i, t in enumerate(toks):

@@ -116,6 +116,32 @@ TEST(RFC7413_a_second_syn_where_the_first_one_was_served)
     ERROR_IS(TCPSM_E_RESET);
 }
 
+/* RFC7413-11: text that a simultaneous open did not take is as if it had
+   never been sent: it goes with the first ACK, at once, and is no loss. */
+TEST(RFC7413_11_both_open_and_the_text_is_not_taken)
+{
+    tcpsm_fastopen f;
+
+    START();
+    w.cfg.flags |= TCPSM_NODELAY | TCPSM_NO_PROBE;
+    wire__init();
+    memset(&f, 0, sizeof f);
+    f.len = 8;
+    f.mss = 1000;
+    CHECK_EQ(tcpsm_open_fast(w.c, &w.tuple, &f, w.p.now), 0);
+    wire__touched();
+    w.iss = wire__probe_iss();
+    SEND(500);
+    OUT("S 0 len 500 mss 1460");
+    IN_ANY("S 0 mss 1000");
+    OUT("SA 0 ack 1 mss 1460");
+    IN("A 1 ack 1");
+    STATE(TCPSM_ESTABLISHED);
+    OUT("PA 1 ack 1 len 500");
+    CHECK_EQ(COUNT(timeouts), 0);
+    CHECK_EQ(COUNT(retransmits), 1); /* the SYN, with its ACK */
+}
+
 /* ... which its own SYN, again, is not. */
 TEST(RFC9293_3_10_7_4_the_syn_again_is_not_another_one)
 {
@@ -318,6 +344,35 @@ TEST(RFC9293_SHLD_3_text_after_close_at_the_wrap)
         STATE(TCPSM_CLOSED);
         ERROR_IS(TCPSM_E_CLOSED);
     }
+}
+
+/* The reset's SEQ is SND.NXT, or the right edge of the peer's window if that
+   is less (it would not be believed beyond): the window of the segment that
+   is answered (RFC 9293 s3.10.7.4: unless it is older than SND.WL1), and
+   never before what it acknowledges. */
+TEST(RFC9293_SHLD_3_the_reset_lies_in_the_window)
+{
+    static const uint32_t irs[] = {0x10000000, 0xFFFFFFFE};
+    uint32_t k, old;
+
+    for (k = 0; k < 2; k++)
+        for (old = 0; old < 2; old++) {
+            START();
+            w.irs = irs[k];
+            w.want_iss = w.irs - 0x40000000; /* SEG.ACK is no SEG.SEQ */
+            OPENED("win 5000 mss 1000");
+            SEND(1000);
+            OUT("PA 1 ack 1 len 1000");
+            CLOSE();
+            OUT("FA 1001 ack 1");
+            IN("A %u ack 1 win 5000", old ? 5u : 1u);
+            IN_DROP(TCPSM_DROP_CLOSED, "PA 1 ack 501 win 100 len 10");
+            if (old)
+                OUT("RA 1002 ack 1");
+            else
+                OUT("RA 601 ack 1");
+            STATE(TCPSM_CLOSED);
+        }
 }
 
 /* ... and a FIN whose text was read before is no text. */
