@@ -244,29 +244,56 @@ static int strict(const struct match *x, uint32_t field)
     return (x->run->conf.strict & field) != 0;
 }
 
-/* Payload of a full segment of this connection now; 0: nobody knows. */
-static uint32_t full_segment(const struct match *x)
+/* The connection, if there is one. */
+static const tcpsm_conn *conn_of(const struct match *x)
 {
-    struct tcpsm_info info;
     tcpsm_tuple t;
     tcpsm_conn *c;
     uint32_t at = 0;
 
-    if (x->run->stack == NULL) {
-        if (x->run->conn == NULL)
-            return 0;
-        tcpsm_status(x->run->conn, &info);
-        return info.smss;
-    }
+    if (x->run->stack == NULL)
+        return x->run->conn;
     while ((c = tcpsm_stack_walk(x->run->stack, &at)) != NULL) {
         tcpsm_name(c, &t);
-        if (t.remote_port != x->m->tuple.remote_port ||
-            t.local_port != x->m->tuple.local_port)
-            continue;
-        tcpsm_status(c, &info);
-        return info.smss;
+        if (t.remote_port == x->m->tuple.remote_port &&
+            t.local_port == x->m->tuple.local_port)
+            return c;
     }
+    return NULL;
+}
+
+/* Does the script set a maximum of its own? */
+static int sets_maxseg(const struct pkt_run *run)
+{
+    const struct pkt_event *e;
+
+    for (e = run->script->events; e; e = e->next)
+        if (e->kind == PKT_SYSCALL && e->source &&
+            strstr(e->source, "TCP_MAXSEG"))
+            return 1;
     return 0;
+}
+
+/* What a segment of this connection may carry, by the peer's SYN and the MTU,
+   with the options that the live one has: RFC 9293 s3.7.1. Where a message
+   or a socket option may have made it less, tcpsm is asked. 0: nobody knows
+   any more. */
+static uint32_t full_segment(const struct match *x)
+{
+    const tcpsm_conn *c = conn_of(x);
+    uint32_t headers = x->m->tuple.family == 4 ? 40 : 60, full, mtu;
+    struct tcpsm_info info;
+
+    mtu = x->run->conf.mtu > (int)headers ? (uint32_t)x->run->conf.mtu : 1500;
+    full = x->m->mss != 0 ? x->m->mss : headers == 40 ? 536 : 1220;
+    full = full < mtu - headers ? full : mtu - headers;
+    full = full > x->s.hdr - 20 ? full - (x->s.hdr - 20) : 0;
+    if (c != NULL)
+        tcpsm_status(c, &info);
+    if (c != NULL && (x->m->smaller || info.mtu != mtu || info.smss > full ||
+                      sets_maxseg(x->run)))
+        return info.smss;
+    return full;
 }
 
 static int flags_differ(struct match *x)

@@ -609,6 +609,8 @@ static void inbound_seen(struct pkt_map *m, const struct pkt_seg *s)
         for (i = 0; i < s->opts && !m->synced; i++)
             if (s->opt[i].what == PKT_OPT_WSCALE)
                 m->scale = m->offer;
+            else if (s->opt[i].what == PKT_OPT_MSS)
+                m->mss = (uint32_t)s->opt[i].v[0];
         m->syn_seen = 1;
         m->syn_seq = s->seq;
         if (!m->synced) {
@@ -865,7 +867,10 @@ int pkt_wire_in(struct pkt_run *run, const struct pkt_packet *p)
 
     if (m == NULL)
         return run->verdict.kind;
-    return p->is_icmp ? icmp_in(run, m, p) : tcp_in(run, m, p);
+    if (!p->is_icmp)
+        return tcp_in(run, m, p);
+    m->smaller = 1;
+    return icmp_in(run, m, p);
 }
 
 /* ---- what is always checked -------------------------------------------- */

@@ -33,6 +33,8 @@ struct pkt_map {
     uint32_t syn_seq; /* live, of the peer's last SYN */
     int syn_seen;
     uint32_t in_next;      /* live, after what the peer sent last */
+    uint32_t mss;          /* of the peer's SYN; 0: it had none */
+    int smaller;           /* an ICMP message may have made it so */
     int64_t in_win;        /* what it had in its window field last */
     uint32_t una;          /* live, what the peer acknowledged last */
     uint32_t scale, offer; /* of our window: in force, and in our SYN */
