@@ -375,6 +375,26 @@ TEST(RFC9293_SHLD_3_the_reset_lies_in_the_window)
         }
 }
 
+/* SND.WL1 counts from RCV.NXT where text was in part old: what begins before
+   that is older. */
+TEST(RFC9293_3_10_7_4_old_text_is_no_part_of_a_windows_age)
+{
+    START();
+    OPENED("win 5000 mss 1000");
+    IN("PA 1 ack 1 len 10");
+    IN_ANY("PA 6 ack 1 len 10 win 5000"); /* 11 to 15 are new */
+    READ(15);
+    WIRE__STEP("the acknowledgements");
+    while (wire__fill(), w.q_n)
+        wire__take();
+    SEND(1000);
+    OUT("PA 1 ack 16 len 1000");
+    CLOSE();
+    OUT("FA 1001 ack 16");
+    IN_DROP(TCPSM_DROP_CLOSED, "PA 8 ack 501 win 100 len 20");
+    OUT("RA 1002 ack 16");
+}
+
 /* ... and a FIN whose text was read before is no text. */
 TEST(RFC9293_SHLD_3_old_text_with_the_fin_is_none)
 {
