@@ -74,7 +74,7 @@ TEST(status_tells_of_both_rings)
 TEST(a_ring_with_data_is_not_taken_back)
 {
     START();
-    w.cfg.rcv_promise = 60000;
+    w.cfg.rcv_promise = 70000; /* no reason to refuse it */
     OPENED("mss 1000");
     IN("PA 1 ack 1 len 100");
     IN("PA 151 ack 1 len 50");
@@ -278,6 +278,34 @@ TEST(rings_as_a_blob_asks_for_them)
     }
 }
 
+/* Under a window scale a ring is worth four units of it, however little is
+   in it and offered. */
+TEST(a_small_ring_under_a_scale)
+{
+    static uint8_t ring[200];
+    uint32_t rcv, snd, less;
+    tcpsm_conn c;
+    tcpsm_ret n;
+
+    START();
+    w.cfg.flags = TCPSM_NO_SACK | TCPSM_NO_TS | TCPSM_NO_ECN;
+    w.cfg.rcv_max = 1 << 20;
+    w.rcv_ring = 160;
+    OPENED("mss 1000 ws 2");
+    IN("PA 1 ack 1 len 90");
+    drain();
+    READ(90);
+    n = tcpsm_export(w.c, blob[0], sizeof blob[0], w.p.now);
+    CHECK_EQ(tcpsm_blob_rings(blob[0], (uint32_t)n, &rcv, &snd), 0);
+    CHECK_EQ(rcv, 4 << 5);
+    for (less = 0; less < 2; less++) {
+        CHECK_EQ(tcpsm_init(&c, &w.cfg), 0);
+        CHECK_EQ(tcpsm_attach(&c, TCPSM_RECEIVE, ring, rcv - less, NULL), 0);
+        CHECK_EQ(tcpsm_import(&c, &w.cfg, blob[0], (uint32_t)n, w.p.now),
+                 less ? TCPSM_E_SPACE : 0);
+    }
+}
+
 /* How segments are handed over is the new owner's affair, not the old's. */
 TEST(offloads_are_the_new_owners)
 {
@@ -287,15 +315,16 @@ TEST(offloads_are_the_new_owners)
     tcpsm_out o;
     tcpsm_conn c;
     tcpsm_ret n;
-    uint32_t turn;
+    uint32_t turn, flag;
 
-    for (turn = 0; turn < 2; turn++) {
+    for (turn = 0; turn < 4; turn++) {
+        flag = turn & 1 ? TCPSM_TX_PARTIAL : TCPSM_TX_ZERO;
         START();
-        w.cfg.flags = WIRE_PLAIN | (turn ? 0u : (uint32_t)TCPSM_TX_ZERO);
+        w.cfg.flags = WIRE_PLAIN | (turn < 2 ? flag : 0);
         f = w.cfg;
         OPENED("mss 1000");
         f.key[0] = 1;
-        f.flags ^= TCPSM_TX_ZERO;
+        f.flags ^= flag;
         SEND(100);
         n = tcpsm_export(w.c, blob[0], sizeof blob[0], w.p.now);
         CHECK_EQ(tcpsm_init(&c, &f), 0);
@@ -306,7 +335,9 @@ TEST(offloads_are_the_new_owners)
         o.buf = buf;
         o.cap = sizeof buf;
         CHECK_EQ(tcpsm_output(&c, &o, w.p.now), 120);
-        CHECK_EQ(o.csum, turn ? TCPSM_CSUM_ZERO : TCPSM_CSUM_FULL);
+        CHECK_EQ(o.csum, turn < 2   ? TCPSM_CSUM_FULL
+                         : turn & 1 ? TCPSM_CSUM_PARTIAL
+                                    : TCPSM_CSUM_ZERO);
         drain();
     }
 }
