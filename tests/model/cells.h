@@ -189,6 +189,17 @@ MODEL_FN void row_fin_wait_1_queued(void)
     row__shut();
 }
 
+/* Nobody reads any more, and the peer had taken its window back. */
+MODEL_FN void row_fin_wait_1_closed(void)
+{
+    row_established_flight();
+    model_in(REF_ACK, tw.r.rcv_nxt, tw.r.snd_una, 0, 0);
+    CHECK_EQ(tcpsm_close(&tw.c), 0);
+    tw.closed = 1;
+    (void)ref_close(&tw.r);
+    model_must(model_settle());
+}
+
 MODEL_FN void row_fin_wait_2(void)
 {
     row_fin_wait_1();
@@ -285,6 +296,7 @@ static const row rows[] = {
     {REF_FIN_WAIT_1, "idle", row_fin_wait_1, 1},
     {REF_FIN_WAIT_1, "flight", row_fin_wait_1_flight, 1},
     {REF_FIN_WAIT_1, "queued", row_fin_wait_1_queued, 0},
+    {REF_FIN_WAIT_1, "closed", row_fin_wait_1_closed, 0},
     {REF_FIN_WAIT_2, "none", row_fin_wait_2, 1},
     {REF_FIN_WAIT_2, "gap", row_fin_wait_2_gap, 0},
     {REF_FIN_WAIT_2, "closed", row_fin_wait_2_closed, 0},
@@ -400,7 +412,7 @@ MODEL_FN uint32_t cell_len(uint32_t k)
 
 MODEL_FN uint32_t cell_lens(const row *r)
 {
-    return r->make == row_established_small ? CELL_LENS : CELL_LENS - 1;
+    return r->make == row_established_small ? CELL_LENS : 2;
 }
 
 #endif /* CELLS_H */

@@ -1,5 +1,5 @@
 /* Every flag combination, at every place of the window, with every kind of
-   ACK, with and without text, in every state: 11 states in 30 variants. What
+   ACK, with and without text, in every state: 11 states in 31 variants. What
    must come of it is what reference.c makes of the same segment: state,
    RCV.NXT, SND.UNA, SND.WND and SND.WL1, what is to be read, what the user
    is told, and what is sent in answer. */
@@ -139,6 +139,7 @@ ROW(established_urgent, REF_ESTABLISHED, "urgent")
 ROW(fin_wait_1, REF_FIN_WAIT_1, "idle")
 ROW(fin_wait_1_in_flight, REF_FIN_WAIT_1, "flight")
 ROW(fin_wait_1_fin_queued, REF_FIN_WAIT_1, "queued")
+ROW(fin_wait_1_closed_for_good, REF_FIN_WAIT_1, "closed")
 ROW(fin_wait_2, REF_FIN_WAIT_2, "none")
 ROW(fin_wait_2_gap, REF_FIN_WAIT_2, "gap")
 ROW(fin_wait_2_closed_for_good, REF_FIN_WAIT_2, "closed")

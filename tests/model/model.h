@@ -60,8 +60,9 @@ typedef struct {
     emitted out[MODEL_EMITS];
     uint32_t outs;
     ref_view view;
-    uint32_t ts; /* the peer's clock, while a state is made */
-    int partial; /* of which only the state is to be seen */
+    uint32_t old_wnd; /* SND.WND before the segment */
+    uint32_t ts;      /* the peer's clock, while a state is made */
+    int partial;      /* of which only the state is to be seen */
     tcpsm_ret error;
     tcpsm_time deadline;
     const char *clause; /* the reference's */
@@ -319,7 +320,9 @@ MODEL_FN const char *model_reply(const ref_reply *r, const ref_tcb *t,
         } else if (f != r->seg.flags || e->ack != r->seg.ack || e->len) {
             continue;
         } else if (e->seq != r->seg.seq &&
-                   (f != (REF_RST | REF_ACK) || !model_ack_seq(t, e->seq))) {
+                   (f != (REF_RST | REF_ACK) ||
+                    (!model_ack_seq(t, e->seq) &&
+                     e->seq != t->snd_una + mx.old_wnd))) {
             continue;
         }
         *by = (int)i;
@@ -589,6 +592,7 @@ MODEL_FN const char *model_compare(const ref_seg *s, int stack)
         if (mx.out[i].s.flags & REF_SYN && tw.r.state != REF_SYN_RECEIVED)
             tw.r.next_iss = mx.out[i].s.seq; /* whatever it chose */
     ref_copy(&before, &tw.r);
+    mx.old_wnd = before.snd_wnd;
     memset(&k, 0, sizeof k);
     k.before = &before;
     k.seg = s;

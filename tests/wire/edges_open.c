@@ -87,6 +87,59 @@ TEST(listens_again_for_the_same_host)
     OUT("SA 0 ack 1 mss 1460");
 }
 
+/* ---- before there is a ring --------------------------------------------- */
+
+/* Text of a bare SYN is not taken in SYN-SENT, so it needs no ring; that of a
+   SYN,ACK does, if a window was promised. */
+TEST(a_ring_only_for_text_that_is_taken)
+{
+    START();
+    w.rcv_ring = 0;
+    w.cfg.rcv_promise = 5000;
+    OPEN();
+    wire__fill();
+    wire__take();
+    IN_DROP(TCPSM_DROP_NO_DATA, "S 0 mss 1000 len 10");
+    STATE(TCPSM_SYN_RECEIVED);
+
+    START();
+    w.rcv_ring = 0;
+    w.cfg.rcv_promise = 5000;
+    OPEN();
+    wire__fill();
+    wire__take();
+    IN_RET(TCPSM_E_RING, "SA 0 ack 1 mss 1000 len 10");
+    STATE(TCPSM_SYN_SENT);
+    IN_DROP(TCPSM_DROP_NO_DATA, "SA 0 ack 1 mss 1000 len 10 nodata");
+    STATE(TCPSM_ESTABLISHED);
+
+    START(); /* nothing was promised: it is beyond the window */
+    w.rcv_ring = 0;
+    OPEN();
+    wire__fill();
+    wire__take();
+    IN_ANY("SA 0 ack 1 mss 1000 len 10");
+    CHECK_EQ(w.ret, 0);
+    STATE(TCPSM_ESTABLISHED);
+}
+
+/* RFC7323-13: a reset has the timestamp of the segment that it answers, not
+   that of another one. */
+TEST(RFC7323_13_the_last_of_two_resets)
+{
+    START();
+    w.cfg.flags = TCPSM_NO_SACK | TCPSM_NO_ECN | TCPSM_NO_SCALE;
+    OPEN();
+    wire__fill();
+    wire__take();
+    IN_DROP(TCPSM_DROP_BAD_ACK, "A 0 ack 99 ts 5 6");
+    OUT("R 99 ts 0 5");
+    IN_DROP(TCPSM_DROP_BAD_ACK, "A 0 ack 99 ts 5 6");
+    IN_DROP(TCPSM_DROP_BAD_ACK, "A 0 ack 98 nots");
+    OUT("R 98");
+    NONE();
+}
+
 /* ---- an old clock ------------------------------------------------------- */
 
 /* RFC7323-15: TS.Recent counts its own 24 days, not those of the clock: after
