@@ -68,8 +68,8 @@ static ref_seg throw_segment(uint32_t ts_clock)
         s.ack = t->snd_una - roll(6000);
     k = roll(8);
     s.wnd = k == 0 ? 0 : k == 1 ? roll(300) : 1000 + roll(5000);
-    s.up =
-        s.flags & REF_URG ? (uint16_t)(roll(4) ? roll(200) : roll(65536)) : 0;
+    if (s.flags & REF_URG || !roll(8))
+        s.up = roll(4) ? roll(200) : roll(65536);
     s.text = model_text(s.seq + ((s.flags & REF_SYN) != 0), s.len);
     if (t->ts_on || (s.flags & REF_SYN && t->want_ts && roll(2))) {
         s.has_ts = roll(20) != 0;

@@ -48,7 +48,7 @@ static void cell(const row *r, uint32_t flags, const place *seq,
     s.ack = ack->value;
     s.len = len;
     s.wnd = k & 0x700 ? CELL_UPDATE : 0;
-    s.up = flags & REF_URG ? ups[k & 7] : 0;
+    s.up = ups[k & 7]; /* without URG, too: then it says nothing */
     s.text = model_text(s.seq + ((flags & REF_SYN) != 0), len);
     if ((k & 0xF8) == 0) /* one in 32 has ECE, CWR or AE */
         extra = (k >> 11 & 3) << 6 | (k >> 13 & 1) << 8;
