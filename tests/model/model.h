@@ -377,6 +377,13 @@ MODEL_FN const char *model_fits(const permit_case *k, outcome *o,
         if (why)
             return why;
     }
+    /* RFC 5681 4.2, MUST-40: text that was looked at has an ACK, now or soon;
+       a peer that hears nothing sends it again for ever. */
+    if (k->seg->len && (k->seg->flags & (REF_SYN | REF_RST)) == 0 &&
+        permit__ack_ok(k) && permit__ts_ok(k) && !k->malformed &&
+        o->r.state >= REF_ESTABLISHED && o->r.state != REF_TIME_WAIT &&
+        !mx.outs && mx.deadline >= tw.now + 500000)
+        return "text without an answer";
     ref_look(&o->r, &v);
     if (mx.partial)
         return v.state == mx.view.state ? NULL : "state";
