@@ -138,3 +138,41 @@ TEST(counts_go_the_right_way)
     CHECK_EQ(stackwire_address("10.0.0.9", 4, 0, 24, 0), TCPSM_E_NONE);
     CHECK_EQ(INFO(addresses), 2);
 }
+
+/* Answers to SYNs of both families wait in one queue: each goes out with the
+   header of its own, whatever comes behind it. */
+TEST(each_answer_has_its_own_header)
+{
+    uint8_t d[1600];
+    tcpsm_out out;
+    tcpsm_ret n;
+    int i;
+
+    START6();
+    UP();
+    LISTENER(80, 0, 0);
+    PEER(0);
+    IN("S 0 mss 1000");
+    w.family = 4;
+    PEER(1);
+    sw.peer[0].family = 6;
+    w.src = w.dst = NULL;
+    IN("S 0 mss 1000");
+    for (i = 0; i < 4; i++) { /* twice: at once, and when they come again */
+        int v6 = i % 2 == 0;
+
+        if (i == 2)
+            w.p.now += 1100000;
+        memset(&out, 0, sizeof out);
+        out.buf = d;
+        out.cap = TCPSM_MIN_CAP + 40;
+        n = tcpsm_ip_output(sw.st, &out, w.p.now);
+        CHECK_EQ(n, (v6 ? 40 : 20) + 24);
+        CHECK_EQ(d[0] >> 4, v6 ? 6 : 4);
+        CHECK_EQ(out.tuple.family, v6 ? 6 : 4);
+    }
+    memset(&out, 0, sizeof out);
+    out.buf = d;
+    out.cap = TCPSM_MIN_CAP + 40;
+    CHECK_EQ(tcpsm_ip_output(sw.st, &out, w.p.now), 0);
+}
