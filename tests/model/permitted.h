@@ -615,7 +615,7 @@ static permit permits[] = {
      "an urgent pointer of 0 ends no octet of its segment", permit_urg_zero,
      NULL, PERMIT_DECIDED, 0},
     /* and what changes the outcome */
-    {"refused", "1122 4.2.4.1, 9293 3.10.7.4 Second",
+    {"refused", "9293 3.9.1.8, 3.10.7.4 Second (SYN-RECEIVED)",
      "a reset that answers our SYN is called \"refused\"", NULL,
      permit_refused, PERMIT_DECIDED, 0},
     {"syn-ack-again", "9293 3.10.8 retransmission, 3.10.7.4 First",
@@ -663,7 +663,7 @@ static permit permits[] = {
     {"time-wait-quiet", "9293 3.10.7.4 Fifth TIME-WAIT",
      "only the FIN is answered and restarts 2 MSL: no ACK war", NULL,
      permit_time_wait_quiet, PERMIT_DECIDED, 0},
-    {"time-wait-rst", "1337 4 (fix F1)", "RST is ignored in TIME-WAIT", NULL,
+    {"time-wait-rst", "1337 3 (F1), 4", "RST is ignored in TIME-WAIT", NULL,
      permit_time_wait_rst, PERMIT_DECIDED, 0},
     {"time-wait-fin", "9293 3.10.7.4 Fifth TIME-WAIT",
      "the FIN, though it is below the window, restarts 2 MSL", NULL,
