@@ -241,3 +241,32 @@ TEST(abort_by_each_field_alone)
     stackwire__touched();
     OUT("RA 1 ack 1");
 }
+
+/* RFC 9293 s3.10.7.4: what TIME-WAIT answers has the window that it had,
+   also when that was none: the reader never read. */
+TEST(a_time_wait_with_a_full_ring_offers_nothing)
+{
+    tcpsm_conn *c;
+
+    START();
+    sw.cfg.rcv_ring = 1024;
+    UP();
+    LISTENER(80, 0, 0);
+    c = HANDSHAKE("mss 1000");
+    IN("PA 1 ack 1 len 1000");
+    IN("PA 1001 ack 1 len 24");
+    DRAIN();
+    CHECK_EQ(tcpsm_shutdown(c), 0);
+    stackwire__touched();
+    OUT("FA 1 ack 1025 win 0");
+    IN("A 1025 ack 2");
+    IN("FA 1025 ack 2");
+    OUT("A 2 ack 1026 win 0");
+    CHECK_GE(tcpsm_stack_release(sw.st, c), 0);
+    stackwire__touched();
+    NONE();
+    CHECK_EQ(INFO(timewaits), 1);
+    WAIT(1);
+    IN_DROP(TCPSM_DROP_OLD_DATA, "FA 1025 ack 2");
+    OUT("A 2 ack 1026 win 0");
+}
