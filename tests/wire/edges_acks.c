@@ -10,8 +10,7 @@
 
 #include "stream.h"
 
-/* ---- path MTU probes ------------------------------------------------------
- */
+/* ---- path MTU probes -------------------------------------------------- */
 
 /* ICMP "fragmentation needed" about the segment at SND.UNA */
 static void too_big(uint32_t mtu)
@@ -125,8 +124,8 @@ TEST(RFC4821_s7_4_window_behind_a_probe)
     IN("A 1 ack 101 win 3000");
     SEND(960);
     OUT("PA 101 ack 1 len 960");
-    SEND(1900);
-    FLIGHT(1061, 1, 960);
+    SEND(2500);
+    FLIGHT(1061, 2, 960);
     CHECK_EQ(COUNT(mtu_probes), 0);
 }
 
@@ -173,8 +172,7 @@ TEST(RFC8899_s4_6_the_probe_under_way_is_forgotten)
     }
 }
 
-/* ---- what was lost --------------------------------------------------------
- */
+/* ---- what was lost ---------------------------------------------------- */
 
 static void begin(int sack)
 {
@@ -356,6 +354,60 @@ TEST(RFC8985_s7_4_2_a_repaired_loss_is_not_undone)
     CHECK_EQ(stream_info().ssthresh, ssthresh);
 }
 
+/* The same where the ACK shows by its timestamp that the original of the probe
+   was its cause (RFC 4015): that takes back nothing, least of all the
+   reduction before. */
+TEST(RFC8985_s7_4_2_a_timestamp_undoes_nothing_older)
+{
+    uint32_t early, ssthresh;
+
+    START();
+    w.cfg.flags &= ~(uint32_t)(TCPSM_NO_SACK | TCPSM_NO_TS);
+    w.cfg.flags |= TCPSM_NODELAY | TCPSM_NO_PROBE;
+    OPEN();
+    wire__fill();
+    wire__take();
+    WAIT(0.1);
+    INF("SA 0 ack 1 mss 1012 win 65535 sackok ts %u %u", w.ts_clock,
+        w.seg.ts_val);
+    w.ts = 1;
+    stream_drain();
+    SEND(12000);
+    FLIGHT(1, 10, 1000);
+    WAIT(0.1);
+    IN("A 1 ack 1 sack 1001:2001");
+    IN("A 1 ack 1 sack 1001:3001");
+    IN("A 1 ack 1 sack 1001:4001");
+    while (stream_info().in_recovery == 0) {
+        stream_drain();
+        w.p.now = tcpsm_deadline(w.c);
+    }
+    stream_drain();
+    CHECK_EQ(COUNT(fast_retransmits), 1);
+    IN("A 1 ack 1 sack 1001:10001");
+    stream_drain();
+    CHECK_EQ(stream_info().snd_nxt - w.iss, 12001);
+    early = w.seg.ts_val;
+    w.p.now += 90000;
+    INF("A 1 ack %u", 11001);
+    CHECK_EQ(stream_info().in_recovery, 0);
+    CHECK_EQ(COUNT(undone), 0);
+    while (COUNT(loss_probes) == 0) {
+        w.p.now = tcpsm_deadline(w.c);
+        stream_drain();
+    }
+    CHECK_EQ(w.seg.seq - w.iss, 11001);
+    CHECK_EQ(COUNT(timeouts), 0);
+    SEND(1000);
+    stream_drain();
+    w.p.now += 50000;
+    ssthresh = stream_info().ssthresh;
+    INF("A 1 ack 13001 ts %u %u",
+        w.ts_clock + (uint32_t)((w.p.now - w.t0) / 1000), early);
+    CHECK_EQ(COUNT(undone), 0);
+    CHECK_LT(stream_info().ssthresh, ssthresh);
+}
+
 /* RFC8985-8, RFC 6675 s5: what counts towards three is what was SACKed since
    the last ACK that left nothing out of order, or since the recovery. */
 TEST(RFC8985_8_the_count_begins_anew)
@@ -446,8 +498,7 @@ TEST(RFC2883_the_last_octet_of_the_recovery)
     CHECK_EQ(COUNT(undone), 1);
 }
 
-/* ---- text and FINs --------------------------------------------------------
- */
+/* ---- text and FINs ---------------------------------------------------- */
 
 /* RFC9293-SHLD-18: a ring of exactly two segments is worth waiting in; one
    that holds less makes its reader wait for every ACK. */
