@@ -354,9 +354,8 @@ TEST(RFC8985_s7_4_2_a_repaired_loss_is_not_undone)
     CHECK_EQ(stream_info().ssthresh, ssthresh);
 }
 
-/* The same where the ACK shows by its timestamp that the original of the probe
-   was its cause (RFC 4015): that takes back nothing, least of all the
-   reduction before. */
+/* The same where the ACK echoes a timestamp from before all retransmissions, as
+   only a liar's can: the reduction before is not taken back (RFC 4015). */
 TEST(RFC8985_s7_4_2_a_timestamp_undoes_nothing_older)
 {
     uint32_t early, ssthresh;
@@ -374,6 +373,7 @@ TEST(RFC8985_s7_4_2_a_timestamp_undoes_nothing_older)
     stream_drain();
     SEND(12000);
     FLIGHT(1, 10, 1000);
+    early = w.seg.ts_val;
     WAIT(0.1);
     IN("A 1 ack 1 sack 1001:2001");
     IN("A 1 ack 1 sack 1001:3001");
@@ -387,7 +387,6 @@ TEST(RFC8985_s7_4_2_a_timestamp_undoes_nothing_older)
     IN("A 1 ack 1 sack 1001:10001");
     stream_drain();
     CHECK_EQ(stream_info().snd_nxt - w.iss, 12001);
-    early = w.seg.ts_val;
     w.p.now += 90000;
     INF("A 1 ack %u", 11001);
     CHECK_EQ(stream_info().in_recovery, 0);
