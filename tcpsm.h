@@ -3232,7 +3232,9 @@ TCPSM__FN uint32_t tcpsm__prr_count(struct tcpsm__prr *p, uint32_t delivered,
 #define TCPSM__T_AUX 4u
 #define TCPSM__T_UTO 8u
 #define TCPSM__T_ALL 15u
-#define TCPSM__T_PACE 64u /* pace_at lies ahead */
+#define TCPSM__T_KIND 48u
+#define TCPSM__T_PACE 64u   /* pace_at lies ahead */
+#define TCPSM__T_AGAIN 128u /* what was sent last had been sent before */
 enum {
     TCPSM__AUX_NONE,
     TCPSM__AUX_KEEP,
@@ -4545,8 +4547,7 @@ TCPSM__FN void tcpsm__sync(tcpsm_conn *c)
         tcpsm__arm(c, TCPSM__T_RTX, tcpsm__rtx_time(c, rtx));
     if (aux != tcpsm__aux_kind(c)) {
         tcpsm__disarm(c, TCPSM__T_AUX);
-        c->timers = (uint8_t)((c->timers & (TCPSM__T_ALL | TCPSM__T_PACE)) |
-                              aux << 4);
+        c->timers = (uint8_t)((c->timers & ~TCPSM__T_KIND) | aux << 4);
         if (aux == TCPSM__AUX_KEEP)
             c->probes = 0;
     }
@@ -7170,6 +7171,8 @@ TCPSM__FN void tcpsm__rto_marks(tcpsm_conn *c)
     struct tcpsm__runs r = tcpsm__runs_of(c);
 #if !TCPSM__TINY
     struct tcpsm__rack k = tcpsm__rack_of(c);
+    if (k.rtt == 0) /* nothing was delivered yet */
+        k.rtt = c->srtt;
     if (tcpsm__sack_on(c)) {
         if (r.n != 0 && (r.meta[0] & TCPSM__R_SACKED))
             tcpsm__runs_lose_all(&r);
@@ -7241,14 +7244,19 @@ TCPSM__FN void tcpsm__rto_fires(tcpsm_conn *c)
 /* RFC8985-9: time has passed for the others, too. */
 TCPSM__FN void tcpsm__reo_fires(tcpsm_conn *c)
 {
-    uint32_t flight = tcpsm__outstanding(c);
+    uint32_t flight = tcpsm__outstanding(c), cwnd = c->cc.cwnd;
+    int recovering = tcpsm__is(c, TCPSM__F_RECOVERY);
     c->flags2 &= ~TCPSM__N_REO;
     if (tcpsm__detect(c) == 0)
         return;
-    if (!tcpsm__is(c, TCPSM__F_RECOVERY) && !tcpsm__is2(c, TCPSM__N_LOSS))
+    if (!recovering && !tcpsm__is2(c, TCPSM__N_LOSS))
         tcpsm__enter_recovery(c, flight, 0);
-    if (tcpsm__prr_on(c))
-        tcpsm__reduce(c, 0, 0);
+    if (!tcpsm__prr_on(c))
+        return;
+    tcpsm__reduce(c, 0, 0);
+    if (recovering) /* as an ACK of one segment would have had it */
+        c->cc.cwnd = tcpsm__max(
+            c->cc.cwnd, tcpsm__min(cwnd, tcpsm__flight(c) + tcpsm__smss(c)));
 }
 #endif
 
@@ -7760,6 +7768,16 @@ TCPSM__FN uint8_t tcpsm__new_ect(const tcpsm_conn *c)
 #endif
 }
 
+/* Within an eighth of this segments join one run. Not where something old
+   was sent between two new ones, or the other way round: a run that spans
+   that would turn RACK's order around (RFC 8985 s6.2). */
+TCPSM__FN uint32_t tcpsm__near(tcpsm_conn *c, uint32_t again)
+{
+    uint32_t old = c->timers & TCPSM__T_AGAIN;
+    c->timers = (uint8_t)((c->timers & ~TCPSM__T_AGAIN) | again);
+    return old == again ? c->min_rtt : 0;
+}
+
 /* n bytes that were never sent, and the FIN if it is next. */
 TCPSM__FN tcpsm_ret tcpsm__send_new(tcpsm_conn *c, tcpsm_out *out, uint32_t n,
                                     uint16_t flags)
@@ -7787,7 +7805,8 @@ TCPSM__FN tcpsm_ret tcpsm__send_new(tcpsm_conn *c, tcpsm_out *out, uint32_t n,
         c->rack_end = c->snd_una;
     }
 #endif
-    tcpsm__runs_push(&r, c->snd_nxt, flags, tcpsm__now32(c), c->min_rtt);
+    tcpsm__runs_push(&r, c->snd_nxt, flags, tcpsm__now32(c),
+                     tcpsm__near(c, 0));
     tcpsm__runs_put(c, &r);
     if (tcpsm__rtx_kind(c) == TCPSM__RTX_TLP) /* RFC8985-11 */
         tcpsm__arm(c, TCPSM__T_RTX, tcpsm__pto(c));
@@ -7840,6 +7859,7 @@ TCPSM__FN tcpsm_ret tcpsm__do_tlp(tcpsm_conn *c, tcpsm_out *out)
     seq = c->snd_nxt - n;
     (void)tcpsm__runs_cut(&r, seq);
     tcpsm__runs_again(&r, seq, tcpsm__now32(c), TCPSM__R_TLP);
+    (void)tcpsm__near(c, TCPSM__T_AGAIN);
     tcpsm__runs_put(c, &r);
     c->flags2 |= TCPSM__N_TLP_RETX;
     c->u.open.tlp_end = c->snd_nxt;
@@ -7886,7 +7906,8 @@ TCPSM__FN tcpsm_ret tcpsm__do_resend(tcpsm_conn *c, tcpsm_out *out)
     end = seq + len;
     fin = tcpsm__is(c, TCPSM__F_FIN_SENT) && end == c->snd_nxt;
     text = len - (uint32_t)fin;
-    tcpsm__runs_resent(&r, i, end, tcpsm__now32(c), c->min_rtt);
+    tcpsm__runs_resent(&r, i, end, tcpsm__now32(c),
+                       tcpsm__near(c, TCPSM__T_AGAIN));
     tcpsm__runs_put(c, &r);
     c->flags &= ~TCPSM__F_FORCE;
     /* RFC6298-10: no timeout within one RTO of this. Note: so NewReno here
@@ -9170,7 +9191,7 @@ TCPSM__FN int tcpsm__check_numbers(const tcpsm_conn *c)
         return 8;
     if (tcpsm__bytes_zero(c->key, 16))
         return 7;
-    if (kind > TCPSM__RTX_REO || (c->timers >> 7) != 0)
+    if (kind > TCPSM__RTX_REO)
         return 50;
     if (kind == TCPSM__RTX_NONE && (c->timers & TCPSM__T_RTX))
         return 51;
