@@ -96,7 +96,7 @@ DAMAGE(47, RICH, c->flags |= TCPSM__F_FIN_QUEUED)
 DAMAGE(48, "closing", c->snd_una = c->snd_nxt; c->runs_n = 0)
 
 /* timers and estimates */
-DAMAGE(50, RICH, c->timers |= 0x80)
+DAMAGE(50, RICH, c->more |= TCPSM__M_KIND)
 DAMAGE(51, RICH, c->more &= (uint8_t)~TCPSM__M_KIND)
 DAMAGE(52, RICH, c->timers |= TCPSM__T_AUX)
 DAMAGE(53, "closed", c->timers |= TCPSM__T_ACK)
