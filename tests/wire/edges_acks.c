@@ -497,6 +497,61 @@ TEST(RFC2883_the_last_octet_of_the_recovery)
     CHECK_EQ(COUNT(undone), 1);
 }
 
+/* RFC3168-7: a mark is answered once a window, also 2^31 octets after the last
+   reduction, when what it ended at looks as if it were ahead. */
+TEST(RFC3168_7_marked_after_two_gigabytes)
+{
+    static uint8_t ring[1 << 20], header[128], ack[20];
+    uint64_t total = 0;
+    tcpsm_in in;
+
+    START();
+    w.cfg.flags = TCPSM_NODELAY | TCPSM_NO_PROBE | TCPSM_NO_TS | TCPSM_ECN |
+                  TCPSM_GATHER | TCPSM_GSO | TCPSM_TX_ZERO;
+    OPEN();
+    wire__fill();
+    wire__take();
+    WAIT(0.1);
+    IN("SAE 0 ack 1 mss 1460 ws 7 sackok win 65535");
+    stream_drain();
+    CHECK_EQ(stream_info().ecn, 1);
+    CHECK_EQ(tcpsm_attach(w.c, TCPSM_SEND, ring, sizeof ring, NULL), 0);
+    in = w.in; /* the addresses */
+    in.flags = TCPSM_IN_CSUM_OK;
+    in.data = ack;
+    in.len = sizeof ack;
+    memcpy(ack, w.buf, sizeof ack); /* ports, SEQ */
+    pair_put32(ack + 4, w.irs + 1);
+    ack[12] = 0x50;
+    pair_put16(ack + 14, 65535);
+    while (total < (1ull << 31) + 4000000) {
+        struct tcpsm_info i;
+        tcpsm_span span[2];
+        tcpsm_out out;
+        tcpsm_ret n = tcpsm_send_reserve(w.c, span);
+
+        CHECK_GE(n, 0);
+        CHECK_EQ(tcpsm_send_commit(w.c, (uint32_t)n, 0), n);
+        memset(&out, 0, sizeof out);
+        out.buf = header;
+        out.cap = sizeof header;
+        while (tcpsm_output(w.c, &out, w.p.now) > 0)
+            ;
+        w.p.now += 1000;
+        i = stream_info();
+        CHECK_NE(i.snd_nxt, i.snd_una);
+        total += i.snd_nxt - i.snd_una;
+        pair_put32(ack + 8, i.snd_nxt);
+        ack[13] = PAIR_ACK;
+        if (total >= (1ull << 31) + 3000000 && COUNT(ecn_reductions) == 0)
+            ack[13] = PAIR_ACK | PAIR_ECE;
+        CHECK_EQ(tcpsm_input(w.c, &in, w.p.now), 0);
+        CHECK_EQ(in.drop, 0);
+    }
+    CHECK_EQ(COUNT(ecn_reductions), 1);
+    CHECK_EQ(COUNT(timeouts), 0);
+}
+
 /* ---- text and FINs ---------------------------------------------------- */
 
 /* RFC9293-SHLD-18: a ring of exactly two segments is worth waiting in; one
