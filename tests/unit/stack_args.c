@@ -229,6 +229,31 @@ TEST(connects_that_make_no_sense)
     CHECK(c != NULL);
 }
 
+/* The stack is on the loopback interface, this connection may not be. */
+TEST(connect_that_its_own_configuration_forbids)
+{
+    tcpsm_config cfg;
+    tcpsm_tuple t;
+    tcpsm_conn *c = NULL;
+    START();
+    sw.cfg.conn.flags |= TCPSM_LOOPBACK;
+    UP();
+    memset(&t, 0, sizeof t);
+    t.family = 4;
+    t.local[0] = 127, t.local[3] = 1;
+    CHECK_EQ(tcpsm_stack_address(sw.st, &t, 8, 1), 0);
+    t.remote[0] = 127, t.remote[3] = 2;
+    t.remote_port = 7;
+    cfg = sw.cfg.conn;
+    cfg.flags &= ~(uint32_t)TCPSM_LOOPBACK;
+    CHECK_EQ(tcpsm_stack_connect(sw.st, &t, &cfg, &c, w.p.now), TCPSM_E_ARG);
+    CHECK(c == NULL);
+    CHECK_EQ(INFO(conns), 0);
+    CHECK_EQ(INFO(rings), 0);
+    CHECK_EQ(tcpsm_stack_connect(sw.st, &t, NULL, &c, w.p.now), 0);
+    CHECK(c != NULL);
+}
+
 TEST(connects_for_which_there_is_no_room)
 {
     tcpsm_tuple t;
