@@ -45,6 +45,7 @@ import threading
 import time
 
 BUDGET = 3.0  # seconds of one mutant's tests together
+QUICK = 0.04
 HEADER = "tcpsm.h"
 # What a mutant is compiled with; the second where the first one's compiler
 # takes another branch of an #if.
@@ -599,13 +600,14 @@ class Run:
                 return -n / (p.seconds + 0.01)
             able = [p for p in self.programs
                     if best is None or best[1] in p.calls]
-            able.sort(key=worth)
-        chosen, total = [], 0.0
-        for p in able:
-            if total + p.seconds <= BUDGET:
-                chosen.append(p)
-                total += p.seconds
-        return chosen
+            # all that cost next to nothing, then the likeliest
+            able.sort(key=lambda p: (p.seconds > QUICK, worth(p)))
+            chosen, total = [], 0.0
+            for p in able:
+                if total + p.seconds <= BUDGET:
+                    chosen.append(p)
+                    total += p.seconds
+            return sorted(chosen, key=worth)
 
     def directory(self):
         with self.lock:
