@@ -145,7 +145,7 @@ TEST(RFC1191_7_the_plateaus_end)
     }
 }
 
-/* ---- whose segment it is -------------------------------------------------- */
+/* ---- whose segment it is ------------------------------------------------- */
 
 /* RFC 9293 s3.10.7: of another address family, port, address or zone: not
    this connection's, whatever else it is. */

@@ -167,7 +167,7 @@ TEST(the_slowest_pace_is_a_sane_one)
     CHECK_EQ(tcpsm_check(w.c), 0);
 }
 
-/* ---- blobs ---------------------------------------------------------------- */
+/* ---- blobs --------------------------------------------------------------- */
 
 /* What went through a blob writes the same blob: nothing is lost. */
 static void same_again(void)

@@ -15,7 +15,7 @@ static struct tcpsm_info status(void)
     return i;
 }
 
-/* ---- first: acceptability ------------------------------------------------ */
+/* ---- first: acceptability ----------------------------------------------- */
 
 /* RFC 9293 s3.4: numbers are compared modulo 2^32. What lies ahead by one
    less than half of them is ahead, and beyond the window: its ACK says
@@ -53,7 +53,7 @@ TEST(RFC9293_3_10_7_4_beyond_a_small_window)
     CHECK_EQ(COUNT(duplicates), 1);
 }
 
-/* ---- RFC 5961 section 7: the limit's time -------------------------------- */
+/* ---- RFC 5961 section 7: the limit's time ------------------------------- */
 
 /* Ten in five seconds, counted in units of 2^16 us from the first of them. */
 TEST(RFC5961_12_challenges_are_limited_for_five_seconds)
@@ -80,7 +80,7 @@ TEST(RFC5961_12_challenges_are_limited_for_five_seconds)
     CHECK_EQ(COUNT(challenges), 11);
 }
 
-/* ---- second: RST; fourth: SYN -------------------------------------------- */
+/* ---- second: RST; fourth: SYN ------------------------------------------- */
 
 /* RFC9293-MUST-11 and RFC 9293 s3.10.7.4: from LISTEN, a SYN in the window
    takes back to LISTEN; where a reader already has the text of the first SYN
@@ -159,7 +159,7 @@ TEST(RFC9293_3_10_7_4_the_syn_again_is_not_another_one)
     NONE();
 }
 
-/* ---- fifth: ACK ----------------------------------------------------------- */
+/* ---- fifth: ACK ---------------------------------------------------------- */
 
 /* RFC5961-10: outside of SND.UNA - MAX.SND.WND to SND.NXT. Which side it is
    on is told by SND.UNA, half the numbers away too. */
@@ -235,7 +235,7 @@ TEST(RFC9293_3_10_7_4_closing_reads_nothing_with_the_ack)
     NONE();
 }
 
-/* ---- what arrived is counted once ---------------------------------------- */
+/* ---- what arrived is counted once --------------------------------------- */
 
 TEST(drops_are_counted_once_and_what_is_taken_is_none)
 {
@@ -259,7 +259,7 @@ TEST(drops_are_counted_once_and_what_is_taken_is_none)
     CHECK_EQ(COUNT(drops[TCPSM_DROP_NONE]), 0);
 }
 
-/* ---- timestamps ----------------------------------------------------------- */
+/* ---- timestamps ---------------------------------------------------------- */
 
 /* RFC7323-12: an ACK for what PAWS drops; without text it is limited, as
    every answer to a segment without text is (RFC5961-12). */
@@ -324,7 +324,7 @@ TEST(RFC6191_a_timestamp_that_has_wrapped_is_greater)
     CHECK(tcpsm_take(w.c) & TCPSM_EV_DONE);
 }
 
-/* ---- seventh: text for a user who has closed ----------------------------- */
+/* ---- seventh: text for a user who has closed ---------------------------- */
 
 /* RFC9293-SHLD-3, where the numbers wrap */
 TEST(RFC9293_SHLD_3_text_after_close_at_the_wrap)
@@ -414,7 +414,7 @@ TEST(RFC9293_SHLD_3_old_text_with_the_fin_is_none)
     ERROR_IS(0);
 }
 
-/* ---- text in a SYN, before there is a ring for it ------------------------ */
+/* ---- text in a SYN, before there is a ring for it ----------------------- */
 
 /* The ring is asked for when text can be taken: with a SYN,ACK; a SYN alone
    (both open) is not the end of the handshake, and its text comes again. */
