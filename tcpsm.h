@@ -2322,13 +2322,10 @@ TCPSM__FN void tcpsm__runs_lose_first(struct tcpsm__runs *r, uint32_t end)
     uint32_t i, k;
     if (r->n == 0)
         return;
-    if (end - r->base < r->end[r->n - 1] - r->base) {
-        k = tcpsm__runs_cut(r, end);
-        if (k == 0)
-            k = 1; /* no room: all of the first run */
-    } else {
+    if (end - r->base < r->end[r->n - 1] - r->base)
+        k = tcpsm__runs_cut(r, end); /* >= 1: it makes room */
+    else
         k = r->n;
-    }
     for (i = 0; i < k; i++) {
         tcpsm__run_lose(r, i);
         TCPSM_STEP();
