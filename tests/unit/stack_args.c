@@ -229,6 +229,28 @@ TEST(connects_that_make_no_sense)
     CHECK(c != NULL);
 }
 
+/* RFC 8200 s3, RFC 791 s3.1: 65535 octets behind a header of IPv6, 65515
+   behind one of IPv4, wherever they lie. */
+TEST(a_datagram_has_an_end)
+{
+    tcpsm_out o;
+    memset(&o, 0, sizeof o);
+    o.tuple.family = 6;
+    CHECK_EQ(tcpsm_ip_build(memory + 40, 65535, &o), 40);
+    CHECK_EQ(tcpsm_ip_build(memory + 40, 65536, &o), TCPSM_E_ARG);
+    o.ref[0].n = 40000;
+    o.ref[1].n = 25516;
+    CHECK_EQ(tcpsm_ip_build(memory + 40, 20, &o), TCPSM_E_ARG);
+    o.ref[1].n = 25515;
+    CHECK_EQ(tcpsm_ip_build(memory + 40, 20, &o), 40);
+    CHECK_EQ(memory[4] << 8 | memory[5], 65535);
+    o.tuple.family = 4;
+    CHECK_EQ(tcpsm_ip_build(memory + 40, 20, &o), TCPSM_E_ARG);
+    o.ref[1].n = 25495;
+    CHECK_EQ(tcpsm_ip_build(memory + 40, 20, &o), 20);
+    CHECK_EQ(memory[22] << 8 | memory[23], 65535);
+}
+
 /* The stack is on the loopback interface, this connection may not be. */
 TEST(connect_that_its_own_configuration_forbids)
 {
