@@ -62,6 +62,7 @@ static void profile_linux(struct pkt_conf *c)
     c->tcp.initial_segments = 10;
     c->tcp.ack_delay_us = 40000;
     c->tcp.rto_min_us = 200000;
+    c->tcp.clock_us = 1000; /* two of them more before a loss probe */
     c->rto_form = PKT_RTO_LINUX;
     c->tcp.syn_limit_ms = pkt_conf_tries_ms(6, 1000);
     c->tcp.user_timeout_ms = pkt_conf_tries_ms(15, 200);

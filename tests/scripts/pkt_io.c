@@ -429,6 +429,9 @@ static int iovec_of(struct pkt_run *run, struct pkt_call *call,
 {
     const struct pkt_expr *k, *n;
     int64_t v, sum = 0;
+    call->i[TOTAL] = 0;
+    if (e != NULL && e->kind == PKT_NAME && strcmp(e->s, "NULL") == 0)
+        return 1;
     if (e == NULL || e->kind != PKT_LIST) {
         pkt_fail(run, "syntax: a list of {..., length} is wanted here");
         return 0;
@@ -479,6 +482,13 @@ static int msghdr_of(struct pkt_run *run, struct pkt_call *call,
     return iovec_of(run, call, pkt_member(e, "msg_iov", 99));
 }
 
+/* An address, where no script has memory. */
+static int no_memory(const struct pkt_expr *e)
+{
+    return e->kind == PKT_INT ||
+           (e->kind == PKT_NAME && strcmp(e->s, "NULL") == 0);
+}
+
 int pkt_io_call(struct pkt_run *run, struct pkt_call *call)
 {
     enum { BUF, IOV, MSG };
@@ -511,8 +521,8 @@ int pkt_io_call(struct pkt_run *run, struct pkt_call *call)
         (calls[i].flags != 0 &&
          !flags_of(run, call, call->arg[calls[i].flags], calls[i].reads)))
         return 1;
-    if (calls[i].form == BUF && call->arg[1]->kind == PKT_INT &&
+    if (calls[i].form == BUF && no_memory(call->arg[1]) &&
         call->i[TOTAL] != 0)
-        return pkt_errs(call, PKT_EFAULT); /* no script has memory there */
+        return pkt_errs(call, PKT_EFAULT);
     return calls[i].reads ? start_read(run, call) : start_write(run, call);
 }

@@ -244,24 +244,6 @@ static int strict(const struct match *x, uint32_t field)
     return (x->run->conf.strict & field) != 0;
 }
 
-/* The connection, if there is one. */
-static const tcpsm_conn *conn_of(const struct match *x)
-{
-    tcpsm_tuple t;
-    tcpsm_conn *c;
-    uint32_t at = 0;
-
-    if (x->run->stack == NULL)
-        return x->run->conn;
-    while ((c = tcpsm_stack_walk(x->run->stack, &at)) != NULL) {
-        tcpsm_name(c, &t);
-        if (t.remote_port == x->m->tuple.remote_port &&
-            t.local_port == x->m->tuple.local_port)
-            return c;
-    }
-    return NULL;
-}
-
 /* Does the script set a maximum of its own? */
 static int sets_maxseg(const struct pkt_run *run)
 {
@@ -280,7 +262,7 @@ static int sets_maxseg(const struct pkt_run *run)
    any more. */
 static uint32_t full_segment(const struct match *x)
 {
-    const tcpsm_conn *c = conn_of(x);
+    const tcpsm_conn *c = pkt_wire_conn(x->run, x->m);
     uint32_t headers = x->m->tuple.family == 4 ? 40 : 60, full, mtu;
     struct tcpsm_info info;
 

@@ -303,6 +303,11 @@ static int set_number(struct pkt_run *run, struct pkt_call *call,
         s->recork = 1;
     }
     pkt_sock_apply(run, s);
+    if (s->c != NULL && strcmp(run->conf.profile, "tcpsm") != 0 &&
+        (o->at == offsetof(struct pkt_sockopts, nodelay)
+             ? v != 0
+             : o->at == offsetof(struct pkt_sockopts, cork) && v == 0))
+        (void)tcpsm_send(s->c, NULL, 0, 0); /* ends MSG_MORE there */
     if (strcmp(o->name, "TCP_MAXSEG") == 0 ||
         strcmp(o->name, "TCP_FASTOPEN") == 0 ||
         o->at == offsetof(struct pkt_sockopts, tos) ||

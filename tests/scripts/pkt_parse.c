@@ -1276,6 +1276,7 @@ static void parse_all(struct parser *P, struct pkt_script *script)
 {
     struct pkt_option **option = &script->options;
     struct pkt_event **event = &script->events;
+    int bare;
     if (at(P, "\xEF\xBB\xBF"))
         P->p += 3;
     pass(P, 0);
@@ -1290,7 +1291,10 @@ static void parse_all(struct parser *P, struct pkt_script *script)
     while (P->p < P->end) {
         if (at(P, "--"))
             wrong(P, "options come before everything else");
+        bare = *P->p == '`'; /* it cleans up at the end */
         *event = parse_event(P);
+        if (bare)
+            (*event)->time.kind = PKT_AFTER;
         event = &(*event)->next;
     }
 }

@@ -221,7 +221,9 @@ static int cmd_tc(struct shell *s, char **w, int n)
     for (i = 1; i < n; i++)
         for (k = 0; k < sizeof harmless / sizeof harmless[0]; k++)
             if (!strcmp(w[i], harmless[k]))
-                return PKT_OK;
+                return i + 2 < n && !strcmp(w[i + 1], "limit")
+                           ? unknown(s, "tc", "limit")
+                           : PKT_OK;
     return unknown(s, "tc", n > 1 ? w[n - 1] : NULL);
 }
 

@@ -656,6 +656,23 @@ static uint32_t add_ts(const struct pkt_run *run, const struct pkt_map *m,
     return n + 12;
 }
 
+tcpsm_conn *pkt_wire_conn(struct pkt_run *run, const struct pkt_map *m)
+{
+    tcpsm_tuple t;
+    tcpsm_conn *c;
+    uint32_t at = 0;
+
+    if (run->stack == NULL)
+        return run->conn;
+    while ((c = tcpsm_stack_walk(run->stack, &at)) != NULL) {
+        tcpsm_name(c, &t);
+        if (t.remote_port == m->tuple.remote_port &&
+            t.local_port == m->tuple.local_port)
+            return c;
+    }
+    return NULL;
+}
+
 /* Linux's window grows in slow start by all that an ACK covers, tcpsm's by
    eight segments an ACK (RFC 9406 s4.2: L). So that its scripts, in which one
    ACK often stands for a whole flight, mean the same, the ACKs that a peer
@@ -665,7 +682,7 @@ enum { STRETCH = 8 };
 static void stretch(struct pkt_run *run, const struct pkt_map *m,
                     const uint8_t *d, uint32_t ip, const struct pkt_seg *s)
 {
-    tcpsm_conn *c = pkt_sock_conn(run);
+    tcpsm_conn *c = pkt_wire_conn(run, m);
     struct tcpsm_info i;
     tcpsm_tuple t;
     uint8_t one[40 + 60];

@@ -112,4 +112,7 @@ void pkt_opt_text(const struct pkt_opt *, char *buf, size_t size);
 void pkt_opt_script(const struct pkt_map *, const struct pkt_seg *,
                     struct pkt_opt *);
 
+/* The connection behind a map, closed or not; NULL. */
+tcpsm_conn *pkt_wire_conn(struct pkt_run *, const struct pkt_map *);
+
 #endif
