@@ -554,7 +554,9 @@ static int values_differ(struct match *x, const struct pkt_opt *a,
         for (i = 0; i < 3; i++)
             if (a->v[i] != b->v[i])
                 return opt_differs(x, a, b);
-        return a->kind != b->kind && opt_differs(x, a, b);
+        /* RFC 9768 s3.2.3: either order of the counters will do */
+        return strict(x, PKT_S_OPTORDER) && a->kind != b->kind &&
+               opt_differs(x, a, b);
     case PKT_OPT_MD5:
     case PKT_OPT_BYTES:
         return (a->n != b->n || memcmp(a->bytes, b->bytes,

@@ -624,6 +624,10 @@ int pkt_sock_name(struct pkt_run *run, const struct pkt_expr *e, int remote,
         return 1;
     }
     *given = 1;
+    if (e->kind == PKT_NAME) { /* AF_UNSPEC: Linux would disconnect */
+        pkt_skip(run, "socket address %s", e->s);
+        return 0;
+    }
     if (e->kind != PKT_STRUCT) {
         pkt_fail(run, "syntax: a socket address is wanted here");
         return 0;
