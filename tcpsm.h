@@ -10891,8 +10891,7 @@ TCPSM__FN void tcpsm__death(struct tcpsm_stack *st, uint32_t i)
     if (l->flags & TCPSM__L_RELEASED)
         st->orphans--;
     st->used--;
-    if (l->flags & TCPSM__L_FAST)
-        st->fo_pending--;
+    st->fo_pending -= (l->flags & TCPSM__L_FAST) != 0;
     l->flags = 0;
     l->gen++;
     l->tag = 0;
