@@ -30,7 +30,8 @@ SCRIPTS := $(wildcard tests/scripts/pkt_main.c)
 FULL := $(filter-out $(SMALL),$(wildcard tests/unit/*.c tests/wire/*.c)) \
         $(MODELS)
 RUNS := $(FULL:tests/%.c=$(C)/run/%.profraw) \
-        $(if $(SCRIPTS),$(C)/run/scripts/pkt.profraw)
+        $(if $(SCRIPTS),$(C)/run/scripts/pkt.profraw \
+        $(C)/run/scripts/pkt-one.profraw)
 TINY := $(SMALL:tests/%.c=$(C)/run/%.profraw) \
         $(MODELS:tests/%.c=$(C)/run/%-tiny.profraw) \
         $(if $(SCRIPTS),$(C)/run/scripts/pkt-tiny.profraw)
@@ -107,6 +108,14 @@ $(C)/run/scripts/%.profraw: $(C)/bin/scripts/% $(PKT_FILES)
 	@LLVM_PROFILE_FILE=$@ timeout -k 5 $(LIMIT) $< tests/scripts \
 	    >$(@:.profraw=.log) 2>&1 </dev/null || true
 	@printf '  RUN %-26s %s\n' scripts/$* "`tail -n 1 $(@:.profraw=.log)`"
+
+# The same scripts against one connection
+$(C)/run/scripts/pkt-one.profraw: $(C)/bin/scripts/pkt $(PKT_FILES)
+	@mkdir -p $(@D)
+	@LLVM_PROFILE_FILE=$@ timeout -k 5 $(LIMIT) $< --layer=1 tests/scripts \
+	    >$(@:.profraw=.log) 2>&1 </dev/null || true
+	@printf '  RUN %-26s %s\n' scripts/pkt-one \
+	    "`tail -n 1 $(@:.profraw=.log)`"
 
 $(C)/run/%.profraw: $(C)/bin/%
 	@mkdir -p $(@D)
