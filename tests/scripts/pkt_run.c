@@ -64,7 +64,7 @@ static tcpsm_time deadline(const struct pkt_run *run)
     return run->conn ? tcpsm_deadline(run->conn) : TCPSM_NEVER;
 }
 
-/* One datagram that tcpsm gave; a train is cut as hardware would. */
+/* One datagram that tcpsm gave; a segment, since nobody asked for trains. */
 static void taken(struct pkt_run *run, const uint8_t *p, uint32_t len)
 {
     struct pkt_live *live =
