@@ -78,3 +78,20 @@ TEST(a_small_buffer_holds_the_options_too)
     CHECK_EQ(total, 1000);
     CHECK_EQ(hdr, 20 + 12 + 28); /* timestamps, three blocks */
 }
+
+/* RFC 9293 s3.10.7.4, table 6: a segment whose first octet lies exactly at the
+   right edge is outside; one that is older than the window and longer than it
+   holds all of it, though neither its first octet nor its last lies inside. */
+TEST(RFC9293_3_10_7_4_beside_the_window_and_around_it)
+{
+    START();
+    w.rcv_ring = 1000;
+    OPENED("mss 1000");
+    IN("PA 1 ack 1 len 100");
+    OUT("A 1 ack 101");
+    IN_DROP(TCPSM_DROP_WINDOW, "PA 1001 ack 1 len 1");
+    OUT("A 1 ack 101");
+    IN_DROP(TCPSM_DROP_WINDOW, "PA 51 ack 1 len 1200"); /* the rest of it */
+    CHECK_EQ(tcpsm_events(w.c) & TCPSM_EV_READABLE, TCPSM_EV_READABLE);
+    READ(1000);
+}
