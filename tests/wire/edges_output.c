@@ -84,13 +84,19 @@ TEST(a_small_buffer_holds_the_options_too)
    holds all of it, though neither its first octet nor its last lies inside. */
 TEST(RFC9293_3_10_7_4_beside_the_window_and_around_it)
 {
+    struct tcpsm_info i;
+
     START();
     w.rcv_ring = 1000;
     OPENED("mss 1000");
     IN("PA 1 ack 1 len 100");
     OUT("A 1 ack 101");
-    IN_DROP(TCPSM_DROP_WINDOW, "PA 1001 ack 1 len 1");
-    OUT("A 1 ack 101");
+    SEND(100);
+    OUT("PA 1 ack 101 len 100");
+    IN_DROP(TCPSM_DROP_WINDOW, "PA 1001 ack 101 len 1");
+    OUT("A 101 ack 101");
+    tcpsm_status(w.c, &i);
+    CHECK_EQ(i.snd_queued, 100); /* its ACK does not count */
     IN_DROP(TCPSM_DROP_WINDOW, "PA 51 ack 1 len 1200"); /* the rest of it */
     CHECK_EQ(tcpsm_events(w.c) & TCPSM_EV_READABLE, TCPSM_EV_READABLE);
     READ(1000);
